@@ -1,0 +1,93 @@
+# rundlet: plain make, no configure step.  `make help` lists the targets.
+NAME := rundlet
+VERSION := 0.1.0
+COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
+# Each variant has its own folder below build/: STATIC=1, SAN=address,undefined, DEBUG=1, CC=clang.
+comma := ,
+VARIANT := $(if $(STATIC),static)$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(DEBUG),-debug)$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(FUZZ),-fuzz)$(if $(COVER),-cover)
+BUILD ?= build$(if $(strip $(VARIANT)),/$(patsubst -%,%,$(strip $(VARIANT))))
+PKG_CONFIG ?= pkg-config
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Wformat=2 -Wundef \
+	-Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+OPTIMISE := $(if $(DEBUG)$(SAN)$(COVER),-O1 -g3 -fno-omit-frame-pointer,-O2 -g)
+ifneq ($(DEBUG)$(COVER),)
+HARDEN := $(filter-out -D_FORTIFY_SOURCE=2,$(HARDEN))
+endif
+override CPPFLAGS += -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' -DCOMMIT='"$(COMMIT)"' -DPREFIX='"$(PREFIX)"'
+override CFLAGS += -std=c11 $(OPTIMISE) $(WARN) $(HARDEN) -fPIE -fno-common -fno-strict-aliasing \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(COVER),--coverage)
+override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed \
+	$(if $(SAN),-fsanitize=$(SAN)) $(if $(COVER),--coverage) $(if $(STATIC),-static-pie)
+
+# One door a library: yajl in specs/json_read.c and json_write.c, libseccomp in plan/seccomp.c, libcap in plan/caps.c,
+# libmnl in netsetup/nl.c.  libyajl has no pkg-config file for its archive.
+RUNDLET_LIBS := $(if $(STATIC),-lseccomp -lcap -lyajl_s,$(shell $(PKG_CONFIG) --libs libseccomp libcap yajl))
+NETSETUP_LIBS := $(shell $(PKG_CONFIG) --libs libmnl)
+
+BASE_SRCS := $(wildcard specs/base/*.c)
+SPECS_SRCS := $(wildcard specs/*.c)
+STEPS_SRCS := $(wildcard runtime/steps/*.c)
+INIT_SRCS := $(wildcard runtime/init/*.c)
+RUNDLET_SRCS := $(BASE_SRCS) $(SPECS_SRCS) $(STEPS_SRCS) $(wildcard runtime/*.c runtime/plan/*.c runtime/host/*.c \
+	runtime/container/*.c runtime/cli/*.c)
+NETSETUP_SRCS := $(BASE_SRCS) specs/json_read.c specs/json_write.c specs/json_walk.c specs/oci_state.c $(wildcard netsetup/*.c)
+RUNDLET_OBJS := $(RUNDLET_SRCS:%.c=$(BUILD)/%.o)
+NETSETUP_OBJS := $(NETSETUP_SRCS:%.c=$(BUILD)/%.o)
+
+# The image that the child runs between clone and execve: the steps linked once more, without libc, into one small
+# static executable that rundlet carries inside itself (runtime/host/selfcopy.c embeds it).
+INIT_OBJS := $(patsubst %.c,$(BUILD)/init/%.o,$(INIT_SRCS) $(STEPS_SRCS) specs/base/path.c)
+INIT_CFLAGS := -std=c11 -Os $(WARN) -ffreestanding -fno-stack-protector -fno-pie -fno-pic -fno-builtin \
+	-fno-asynchronous-unwind-tables -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fcf-protection=none
+INIT_LDFLAGS := -static -nostdlib -nostartfiles -no-pie -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,max-page-size=4096,--build-id=none -s
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all help clean install uninstall
+
+all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
+
+$(BUILD)/rundlet: $(RUNDLET_OBJS)
+	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(RUNDLET_LIBS)
+
+$(BUILD)/netsetup: $(NETSETUP_OBJS)
+	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NETSETUP_LIBS) $(shell $(PKG_CONFIG) --libs yajl)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(filter 0,$(V)),@echo "  CC     $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/init/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(filter 0,$(V)),@echo "  CC     $< (init)")
+	$(Q)$(CC) -D_GNU_SOURCE -I. -DINIT_IMAGE=1 $(INIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/rundlet-init: $(INIT_OBJS)
+	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(Q)$(CC) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $^
+
+$(BUILD)/runtime/host/selfcopy.o: override CPPFLAGS += -DINIT_FILE='"$(BUILD)/rundlet-init"'
+$(BUILD)/runtime/host/selfcopy.o: $(BUILD)/rundlet-init
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include $(wildcard tests/tests.mk)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,29 @@
+/* Memory that lives as long as one command.  Parent side of clone only.
+ *
+ * One arena a process: config, plan and state are all carved from it and die together, so nothing outside
+ * specs/base ever frees.  Memory comes zeroed.  Running out of memory ends the program here with a message and
+ * status 1: no caller has to check. */
+#ifndef SPECS_BASE_ARENA_H
+#define SPECS_BASE_ARENA_H
+
+#include <stddef.h>
+
+/* Zeroed memory aligned for any type; size 0 gives a valid unique pointer.  Never NULL. */
+void *arena_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+
+/* Like arena_alloc(count * size) but an overflow of the product ends the program as running out of memory does. */
+void *arena_array(size_t count, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
+
+/* A copy of the first used bytes of old in a new block of size bytes (size >= used), rest zero.  Growing the newest
+ * block happens in place. */
+void *arena_grow(void *old, size_t used, size_t size) __attribute__((returns_nonnull));
+
+/* NUL-terminated copies; arena_strndup copies at most n bytes. */
+char *arena_strdup(const char *text) __attribute__((returns_nonnull));
+char *arena_strndup(const char *text, size_t n) __attribute__((returns_nonnull));
+void *arena_memdup(const void *bytes, size_t n) __attribute__((returns_nonnull));
+
+/* Gives every block back to the system.  Only for tests and fuzzers, which run many commands in one process. */
+void arena_reset(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* Strings in the arena, lists of strings, numbers out of text.  Parent side of clone only. */
+#ifndef SPECS_BASE_STR_H
+#define SPECS_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A list of strings; at[n] is NULL once anything was added, so at can be handed to execve. */
+struct strv {
+        const char **at;
+        size_t n;
+};
+
+/* Appends text (borrowed, not copied). */
+void strv_add(struct strv *list, const char *text);
+bool strv_has(const struct strv *list, const char *text);
+
+/* printf into the arena. */
+char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
+
+/* "a/b" with exactly one slash between; an absolute b is still put below a.  a may be "" (gives b). */
+char *str_path(const char *a, const char *b) __attribute__((returns_nonnull));
+
+/* The pieces of text between separators; empty pieces are kept unless skip_empty. */
+struct strv str_split(const char *text, char separator, bool skip_empty);
+char *str_join(const struct strv *list, const char *separator) __attribute__((returns_nonnull));
+
+bool str_starts(const char *text, const char *prefix);
+bool str_ends(const char *text, const char *suffix);
+static inline bool str_eq(const char *a, const char *b) {
+        return __builtin_strcmp(a, b) == 0;
+}
+
+/* Whole-string numbers, decimal digits only (a leading '-' for i64): no sign, no space, no leading zero beyond "0",
+ * range checked against min..max.  Returns 0 or -EINVAL (not a number) / -ERANGE, without touching *ret and without an
+ * error record: the caller knows the place. */
+int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
+
+/* Bytes with an optional suffix b, k, m, g, t (either case, 1024-based, optional trailing "b"/"ib"); -1 allowed as
+ * INT64_MAX-free "no limit" only when is_signed.  Same returns as above. */
+int parse_size(const char *text, bool is_signed, int64_t *ret);
+
+#endif

@@ -1,0 +1,18 @@
+/* Rules that cross fields, one row per sentence of the spec.  Pure: no system calls. */
+#ifndef SPECS_OCI_CHECK_H
+#define SPECS_OCI_CHECK_H
+
+#include "specs/oci_config.h"
+
+/* Checks what the tables cannot say.  Without errors (NULL) the first broken rule is the error record and -EINVAL; with
+ * errors every broken rule is added as a line and the first is the record.  Deprecated or ignored settings are added to
+ * warnings (may be NULL). Lines are "place: what is wrong". */
+int oci_check(const struct oci_config *config, struct strv *errors, struct strv *warnings);
+
+/* The same for a process of `exec`. */
+int oci_check_process(const struct oci_process *process, struct strv *errors, struct strv *warnings);
+
+/* The rules as text for the reference and the MUST table: row i's spec sentence id and what it checks, NULL at the end. */
+const char *oci_check_rule(size_t i);
+
+#endif
