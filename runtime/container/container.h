@@ -1,0 +1,77 @@
+/* The life of a container: what each command does, in one prototype each.  Parent side only.  Spec: runtime.md
+ * "Operations", "Lifecycle".  Every function returns 0 or -errno with words, ready to print; after a failure nothing is
+ * left that was not there before. */
+#ifndef RUNTIME_CONTAINER_CONTAINER_H
+#define RUNTIME_CONTAINER_CONTAINER_H
+
+#include "runtime/host/store.h"
+#include "runtime/plan/plan.h"
+#include "specs/oci_config.h"
+#include "specs/oci_state.h"
+
+#include <stdbool.h>
+
+enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
+
+struct container_options {
+        const char *root;           /* --root, NULL: the default */
+        const char *id;
+        const char *bundle;         /* NULL: "." */
+        const char *config;         /* another config file than BUNDLE/config.json */
+        const char *pid_file, *console_socket, *pidfd_socket;
+        bool no_pivot, no_keyring, detach, keep, no_subreaper, force, strict;
+        unsigned preserve_fds;
+        struct strv layers;         /* --layer: topmost first */
+        const char *upper;          /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
+};
+
+struct exec_options {
+        const char *root, *id;
+        const struct oci_process *process; /* complete: made by the command from options or file */
+        const char *pid_file, *console_socket, *pidfd_socket, *cgroup;
+        bool detach, ignore_paused, no_subreaper;
+        unsigned preserve_fds;
+};
+
+/* A container as a command sees it: its locked entry, record, and status asked of the kernel. */
+struct container {
+        struct store store;
+        struct entry entry;
+        struct container_record record;
+        enum container_status status;
+        int pidfd; /* -1 once stopped */
+};
+#define CONTAINER_NONE { { -1, NULL }, ENTRY_NONE, { 0 }, CONTAINER_STOPPED, -1 }
+void container_release(struct container *container);
+#define autocontainer __attribute__((cleanup(container_release))) struct container
+
+/* Opens, locks (LOCK_SH or LOCK_EX), loads and asks the kernel. */
+int container_open(const char *root, const char *id, int operation, struct container *ret);
+const char *container_status_name(enum container_status status);
+
+/* create: reads and checks BUNDLE/config.json, builds the plan, claims the id, spawns, runs hooks, saves. */
+int container_create(const struct container_options *options);
+/* run: create + start; foreground waits and puts the payload's status in *ret_status and deletes (unless keep). */
+int container_run(const struct container_options *options, int *ret_status);
+int container_start(const char *root, const char *id);
+int container_kill(const char *root, const char *id, int number, bool all);
+/* pid 0 when stopped. */
+int container_state(const char *root, const char *id, struct oci_state *ret);
+int container_delete(const char *root, const char *id, bool force);
+int container_pause(const char *root, const char *id);
+int container_resume(const char *root, const char *id);
+/* Foreground: *ret_status is the process's. Detached: 0. */
+int container_exec(const struct exec_options *options, int *ret_status);
+int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count);
+/* Every readable container; unreadable ones are named in warnings of the log. */
+struct oci_states {
+        struct oci_state *at;
+        size_t n;
+};
+int container_list(const char *root, struct oci_states *ret);
+
+/* For `plan` and `check`: everything up to the plan, no side effects.  check adds every error to errors. */
+int container_plan(const struct container_options *options, struct plan **ret);
+int container_check(const struct container_options *options, struct strv *errors, struct strv *warnings);
+
+#endif

@@ -1,0 +1,65 @@
+/* The cgroup of a container on the cgroup2 mount, through the file system.  Parent side only.  cgroups(7) and the
+ * kernel's cgroup-v2.rst. */
+#ifndef RUNTIME_HOST_CGROUP_H
+#define RUNTIME_HOST_CGROUP_H
+
+#include "runtime/plan/plan.h"
+
+#include <stdbool.h>
+
+/* {.fd = -1} is valid to release. */
+struct cgroup {
+        const char *path; /* below the cgroup2 mount, with a leading slash, no "..": what /proc/PID/cgroup shows after 0:: */
+        int fd;           /* its folder, O_PATH|O_DIRECTORY works for openat */
+        bool made;        /* mkdir was ours: release removes it unless kept */
+};
+#define CGROUP_NONE { NULL, -1, false }
+
+/* The path for a container: config's cgroupsPath ("/x" from the root of the mount, "x" below our own default parent) or
+ * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was delegated.  Refuses "..", empty
+ * components, and systemd's slice:prefix:name form with words that say the systemd driver is needed.  Pure apart from
+ * reading /proc/self/cgroup. */
+int cgroup_path(const struct probe *probe, const char *cgroups_path, const char *id, const char **ret_path);
+
+/* Makes the cgroup and its missing parents, enabling the controllers the plan needs on the way down; refuses one that
+ * exists with processes or children in it (the words say which).  A missing controller is an error that names the
+ * controller and the cgroup.subtree_control that lacks it.  Labels it with the xattr trusted.rundlet.container =
+ * "STATE_FOLDER" (user. when not root) so that it can be found with no state at all. */
+int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label, struct cgroup *ret);
+
+/* Opens an existing one.  STORE-like answer: 0, or -ENOENT without words when it is gone. */
+int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret);
+
+/* The plan's writes, in order; the first that fails gives its place in the config and the controller's reason. */
+int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan);
+
+/* Attaches the device filter, replacing an older one without a gap. */
+int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
+
+/* Freezes or thaws and waits for cgroup.events to say so (inotify/poll, no sleeping), at most 10 s. */
+int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
+int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret);
+
+/* Kills every process below it: cgroup.kill (5.14), else a bounded loop of pidfd kills over the tree.  Works on frozen ones. */
+int cgroup_kill(const struct cgroup *cgroup);
+
+/* Signals every process below it through verified pidfds. */
+int cgroup_signal(const struct cgroup *cgroup, int number);
+
+/* All pids below it, threads' sub-cgroups included, ascending, 0-terminated in the arena. */
+int cgroup_pids(const struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count);
+
+/* Waits until cgroup.events says it is empty, at most timeout_ms; -ETIMEDOUT names the pids that hold it. */
+int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms);
+
+/* rmdir of the cgroup and of sub-cgroups the container made, bottom up, EBUSY retried while it empties; absent is success. */
+int cgroup_remove(const struct probe *probe, const char *path);
+
+/* Finds a labelled cgroup by walking the mount (only for `delete` with no usable state); 0, or -ENOENT without words. */
+int cgroup_find(const struct probe *probe, const char *label, const char **ret_path);
+
+void cgroup_keep(struct cgroup *cgroup);
+void cgroup_release(struct cgroup *cgroup);
+#define autocgroup __attribute__((cleanup(cgroup_release))) struct cgroup
+
+#endif

@@ -1,0 +1,14 @@
+/* What this kernel and this caller can do, asked once.  Parent side only.  struct probe is in runtime/plan/plan.h, so
+ * that builders can be tested with one written by hand. */
+#ifndef RUNTIME_HOST_PROBE_H
+#define RUNTIME_HOST_PROBE_H
+
+#include "runtime/plan/plan.h"
+
+/* Asks as little as possible: a handful of cheap calls, no files read but /proc/sys/kernel/cap_last_cap and the mount
+ * of cgroup2 (statfs of /sys/fs/cgroup, then /sys/fs/cgroup/unified).  RUNDLET_PROBE_WITHOUT (a list "mount_api,
+ * overlay_layers", for tests of the fall-backs) takes features away.  The answer is in static memory.  Never fails:
+ * what cannot be asked is absent. */
+const struct probe *probe_get(void);
+
+#endif

@@ -1,0 +1,49 @@
+/* From a plan to a process: open lane, clone3, host lane beside the child, messages.  Parent side only.  clone(2). */
+#ifndef RUNTIME_HOST_SPAWN_H
+#define RUNTIME_HOST_SPAWN_H
+
+#include "runtime/plan/plan.h"
+
+/* Our child.  {.pid = 0, -1, -1} is valid to release; child_release kills and reaps a child that was not kept. */
+struct child {
+        pid_t pid;
+        int pidfd, sync;
+        const struct plan *plan;
+};
+#define CHILD_NONE { 0, -1, -1, NULL }
+
+struct spawn_input {
+        const struct plan *plan;
+        int *slot;          /* SLOT_MAX entries; the caller has filled its own (console, start, state...), the open lane adds */
+        int cgroup;         /* the cgroup's folder fd for CLONE_INTO_CGROUP, -1: stay */
+        int pidns;          /* unused unless plan->joins_pidns */
+};
+
+/* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  On any
+ * failure the child is killed and reaped and every fd opened here is closed.  Failures carry the step's words and its
+ * place in the config.  EBUSY of CLONE_INTO_CGROUP is returned as it is for exec's fall-back.  On success slots that
+ * only the child needs are closed here. */
+int spawn(const struct spawn_input *input, struct child *ret_child);
+
+/* Waits until the child says want (MESSAGE_HOOKS or MESSAGE_READY); on the way MESSAGE_PID replaces child's pid and pidfd.
+ * MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere: No such file or directory"); a silent death becomes
+ * words from the wait status (killed by signal 9: the memory limit may be too small...). */
+int spawn_await(struct child *child, enum step_message_type want);
+
+/* Answers MESSAGE_GO. */
+int spawn_go(struct child *child);
+
+/* For run and exec: waits for execve (end of file on the socket: success) or the failure that came instead. */
+int spawn_await_exec(struct child *child);
+
+/* Success said aloud: the child lives on; pid and pidfd stay readable, the socket is closed. */
+void child_keep(struct child *child);
+
+/* Kills and reaps unless kept; closes fds.  Cleanup attribute: autochild. */
+void child_release(struct child *child);
+#define autochild __attribute__((cleanup(child_release))) struct child
+
+/* Waits for a child to end; its exit status as a shell gives it: code, or 128 + signal. */
+int child_wait(struct child *child);
+
+#endif

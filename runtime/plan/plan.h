@@ -1,0 +1,138 @@
+/* The plan: every operation around clone, fully resolved before it.  Parent side only.
+ *
+ * Builders (one file per noun: plan_mounts, plan_caps...) read the checked config and the probe, and append steps.  They
+ * allocate from the arena and may fail with words; apart from reading what is said in their header they make no system
+ * calls, so that config -> plan text is tested without rights.  Spec: runtime.md, lifecycle. */
+#ifndef RUNTIME_PLAN_PLAN_H
+#define RUNTIME_PLAN_PLAN_H
+
+#include "runtime/steps/steps.h"
+#include "specs/oci_config.h"
+#include "specs/oci_linux.h"
+
+enum plan_lane { LANE_OPEN, LANE_CHILD, LANE_HOST, LANES };
+
+/* A cgroup v2 limit: one write to one file of the container's cgroup.  The host lane carries it out. */
+struct cgroup_write {
+        const char *file, *value;
+        const char *controller;  /* "memory": must be enabled, NULL for core files */
+        const char *place;       /* config path for messages */
+        int tolerate;            /* errno, or 0 */
+};
+
+struct plan {
+        struct step *steps[LANES];
+        const char **places[LANES]; /* config path or words for messages, one a step */
+        size_t count[LANES], room[LANES];
+        char *data;                 /* offset 0 is never used */
+        size_t data_size, data_room;
+        const char *slot_names[SLOT_MAX];
+        int slots;                  /* next free number */
+
+        const char *place;          /* set by builders: what steps appended from now on belong to, "mounts[3]" */
+
+        uint64_t clone_flags;       /* CLONE_NEWx of new namespaces made by clone3 */
+        bool has_new_userns;
+        bool joins_pidns;           /* SLOT_PIDNS: entered late by STEP_FORK */
+        struct strv time_offsets;   /* lines for timens_offsets: the parent unshares time, writes, clones, goes back */
+        bool unshares_time;
+        const struct oci_idmap *uid_maps, *gid_maps; /* what to write for a new user namespace */
+        size_t uid_maps_count, gid_maps_count;
+
+        LIST_OF(cgroup_write) cgroup_writes;
+        struct strv controllers;    /* to be enabled for the container's cgroup */
+        const void *device_filter;  /* BPF instructions for BPF_PROG_TYPE_CGROUP_DEVICE, NULL: none */
+        size_t device_filter_count;
+
+        bool has_hooks_barrier;     /* the child stops for prestart and createRuntime hooks */
+        struct strv warnings;       /* for the log */
+};
+
+/* What this kernel and caller can do, asked once (host/probe.h fills it; tests write it by hand). */
+struct probe {
+        bool is_root;               /* effective uid 0 with CAP_SYS_ADMIN over the host's namespaces */
+        uint32_t uid, gid;
+        bool has_overlay_layers;    /* overlay takes lowerdir+ by fsconfig: 6.8 */
+        bool has_mount_api;         /* open_tree, fsopen, move_mount, mount_setattr: 5.12 */
+        bool has_time_namespace, has_cgroup_namespace;
+        bool has_seccomp_wait_killable; /* 6.0 */
+        int last_capability;        /* cap_last_cap */
+        uint64_t capabilities;      /* effective capabilities of this process */
+        const char *cgroup_root;    /* the cgroup2 mount, NULL: none */
+        bool can_set_rlimits, can_lower_oom; /* CAP_SYS_RESOURCE */
+};
+
+/* Choices of the command line that shape the plan. */
+struct plan_options {
+        const char *bundle;         /* absolute */
+        const char *id;
+        const char *state_folder;   /* absolute path of this container's own folder (private overlay upper) */
+        bool no_pivot, no_keyring;
+        unsigned preserve_fds;      /* fds 3 .. 2 + preserve_fds reach the payload (LISTEN_FDS counted in by the caller) */
+        unsigned listen_fds;        /* LISTEN_FDS for the payload's environment, 0: none; LISTEN_PID=1 with it */
+        bool has_console_socket;    /* SLOT_CONSOLE will be filled */
+        bool waits_for_start;       /* create: STEP_START; run and exec: none */
+        bool relative_paths;        /* print paths of the bundle relative (golden files) */
+};
+
+/* What a builder works with. */
+struct build {
+        struct plan *plan;
+        const struct oci_config *config;
+        const struct oci_process *process; /* config->process, or exec's own */
+        const struct probe *probe;
+        const struct plan_options *options;
+};
+
+/* -- plan.c: appending -- */
+struct plan *plan_new(void);
+/* The offset of a copy of text (or bytes, aligned to align, a power of two) in the data; equal text may share. */
+uint32_t plan_text(struct plan *plan, const char *text);
+uint32_t plan_bytes(struct plan *plan, const void *bytes, size_t size, size_t align);
+/* A string list as STEP_EXEC takes it. */
+uint32_t plan_strings(struct plan *plan, const struct strv *list);
+/* A new slot; name is for printing ("lower 2"). */
+int plan_slot(struct plan *plan, const char *name);
+/* Appends; the current plan->place is remembered.  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
+struct step *plan_add_step(struct plan *plan, enum plan_lane lane, struct step step);
+#define plan_add(plan, lane, step_kind_, ...) \
+        plan_add_step(plan, lane, (struct step){ .kind = step_kind_, .slot = SLOT_NONE, .into = SLOT_NONE, __VA_ARGS__ })
+/* The reference to a slot inside option strings: byte 1 and four hex digits, in the arena. */
+const char *plan_slot_reference(int slot);
+struct lane plan_lane(const struct plan *plan, enum plan_lane lane);
+
+/* -- print.c -- */
+/* The whole plan as text, one line a step: lane, word, what; then cgroup writes.  In the arena.  Golden format. */
+char *plan_print(const struct plan *plan, const struct plan_options *options);
+/* One step in words for messages: "mount proc on /proc". */
+char *plan_step_words(const struct plan *plan, enum plan_lane lane, size_t step);
+
+/* -- build.c: the order of everything, on one screen -- */
+/* create and run: the whole plan of a container. */
+int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options, struct plan **ret);
+
+/* exec: joins the running container's namespaces by SLOT_PIDFD, then becomes process.  config is the container's own
+ * saved config (which namespaces exist, seccomp, masks are already there). */
+int plan_build_exec(const struct oci_config *config, const struct oci_process *process, const struct probe *probe,
+                    const struct plan_options *options, struct plan **ret);
+
+/* -- builders, one a file; each appends its steps and returns 0 or -errno with words -- */
+int plan_namespaces(struct build *b);       /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
+int plan_namespaces_late(struct build *b);  /* hostname, domainname, loopback, cgroup namespace */
+int plan_rootfs(struct build *b);           /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
+int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay rootfs of annotations, -> detached (or old-style attached) mount slot, SLOT_NONE when none asked */
+int plan_mounts(struct build *b);           /* mounts.c: config mounts in order, late read-only tmpfs */
+int plan_devices(struct build *b);          /* devices.c: nodes, links, console */
+int plan_masks(struct build *b);            /* masks.c: masked, read-only paths, sysctls */
+int plan_pivot(struct build *b);            /* rootfs.c: pivot, root read-only, root propagation */
+int plan_hooks(struct build *b);            /* hooks.c: hooks barrier, createContainer */
+int plan_hooks_start(struct build *b);      /* hooks.c: startContainer */
+int plan_process(struct build *b);          /* process.c: session, stdio, limits... up to and including find_exec */
+int plan_identity(struct build *b);         /* identity.c: bounding, groups, ids, capabilities */
+int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
+int plan_seccomp(struct build *b);          /* seccomp.c (libseccomp): STEP_SECCOMP */
+int plan_exec(struct build *b);             /* process.c: fds, exec */
+int plan_resources(struct build *b);        /* resources.c: linux.resources -> cgroup_writes */
+int plan_devfilter(struct build *b);        /* devfilter.c: device rules -> device_filter */
+
+#endif
