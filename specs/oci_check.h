@@ -3,6 +3,7 @@
 #define SPECS_OCI_CHECK_H
 
 #include "specs/oci_config.h"
+#include "specs/oci_linux.h"
 
 /* Checks what the tables cannot say.  Without errors (NULL) the first broken rule is the error record and -EINVAL; with
  * errors every broken rule is added as a line and the first is the record.  Deprecated or ignored settings are added to
@@ -11,6 +12,9 @@ int oci_check(const struct oci_config *config, struct strv *errors, struct strv 
 
 /* The same for a process of `exec`. */
 int oci_check_process(const struct oci_process *process, struct strv *errors, struct strv *warnings);
+
+/* The same for the resources of `update`; places begin at the resources ("cpu.burst"). */
+int oci_check_resources(const struct oci_resources *resources, struct strv *errors, struct strv *warnings);
 
 /* The rules as text for the reference and the MUST table: row i's spec sentence id and what it checks, NULL at the end. */
 const char *oci_check_rule(size_t i);

@@ -16,8 +16,8 @@ struct oci_time_offset {
 };
 
 struct oci_device {
-        const char *path, *type; /* type: c, b, u, p */
-        int64_t major, minor;
+        const char *path, *type;     /* type: c, b, u, p */
+        struct opt_i64 major, minor; /* set unless type is p: the spec requires them, and 0 is a real number */
         struct opt_u32 file_mode, uid, gid; /* fileMode is a decimal number of permission bits */
 };
 
@@ -156,6 +156,11 @@ struct oci_linux {
 };
 
 extern const struct json_type oci_linux_type, oci_resources_type, oci_seccomp_type;
+
+/* The path below /proc/sys of a sysctl key ("net.ipv4.ip_forward" or "net/ipv4/ip_forward"; where dots separate, a slash
+ * is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an empty
+ * or a ".." component that no kernel parameter has. */
+char *oci_sysctl_path(const char *key);
 
 /* The namespace entry of the CLONE_NEWx kind, or NULL when the config does not name it (the host's is kept). */
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config, int64_t kind);
