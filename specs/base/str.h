@@ -6,13 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A list of strings; at[n] is NULL once anything was added, so at can be handed to execve. */
+/* A list of strings; at[n] is NULL once anything was added, so at can be handed to execve.  room belongs to strv_add():
+ * how many slots at has to give; 0 for a list made otherwise, which is then copied by the first addition. */
 struct strv {
         const char **at;
         size_t n;
+        size_t room;
 };
 
-/* Appends text (borrowed, not copied). */
+/* Appends text (borrowed, not copied).  After adding to a copy of a struct strv use only that copy. */
 void strv_add(struct strv *list, const char *text);
 bool strv_has(const struct strv *list, const char *text);
 
@@ -41,5 +43,17 @@ int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
 /* Bytes with an optional suffix b, k, m, g, t (either case, 1024-based, optional trailing "b"/"ib"); -1 allowed as
  * INT64_MAX-free "no limit" only when is_signed.  Same returns as above. */
 int parse_size(const char *text, bool is_signed, int64_t *ret);
+
+/* How many bytes the UTF-8 character at text (size bytes left) has: 1..4, or 0 when it is not valid UTF-8. */
+size_t utf8_length(const char *text, size_t size);
+
+/* text itself when it is valid UTF-8, otherwise a copy with U+FFFD for each wrong byte. */
+const char *str_utf8(const char *text) __attribute__((returns_nonnull));
+
+/* text safe for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \xNN, newline \n, tab \t. */
+const char *str_printable(const char *text) __attribute__((returns_nonnull));
+
+/* text as a JSON string literal with its quotes; wrong UTF-8 becomes U+FFFD. */
+char *str_json_quote(const char *text) __attribute__((returns_nonnull));
 
 #endif
