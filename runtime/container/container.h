@@ -23,6 +23,8 @@ struct container_options {
         unsigned preserve_fds;
         struct strv layers;         /* --layer: topmost first */
         const char *upper;          /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
+        const struct probe *probe;  /* plan only: another machine's answers; NULL: this one's, as asked by probe_get */
+        bool relative_paths;        /* plan only: print paths below the bundle relative to it */
 };
 
 struct exec_options {
