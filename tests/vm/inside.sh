@@ -17,7 +17,6 @@ mounts() {
   ln -sf fd/1 /dev/stdout
   ln -sf fd/2 /dev/stderr
   mount -t tmpfs -o mode=755,nosuid,nodev run /run
-  mount -t tmpfs -o mode=1777,nosuid,nodev tmp /tmp
   mkdir /run/lock /run/vm /run/results
   mount -t virtiofs out /run/vm
   mount -t virtiofs results /run/results

@@ -1,0 +1,60 @@
+#!/bin/bash
+# config.json -> plan text, without root: every NAME.json here must give the text of NAME.plan, or fail with the words of
+# NAME.err.  NAME.args (optional) holds more words for the command line.  GOLDEN_UPDATE=1 writes NAME.plan and NAME.err
+# anew (an .err stays an .err only while the command fails).  Prints TAP.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+program=$(realpath "${BUILD:-$top/build}/rundlet")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+n=0
+
+result() { # GOOD NAME
+  n=$((n + 1))
+  if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+
+plan_of() { # NAME: leaves out, err and status
+  local args=()
+  rm -rf "$scratch/bundle"
+  mkdir -p "$scratch/bundle/rootfs"
+  cp "$here/$1.json" "$scratch/bundle/config.json"
+  [ ! -e "$here/$1.args" ] || read -r -a args <"$here/$1.args"
+  (cd "$scratch/bundle" && "$program" plan "${args[@]}" . </dev/null) >"$scratch/out" 2>"$scratch/err"
+  status=$?
+}
+
+update() { # NAME
+  if [ "$status" = 0 ]; then
+    rm -f "$here/$1.err"
+    cp "$scratch/out" "$here/$1.plan"
+  else
+    rm -f "$here/$1.plan"
+    cp "$scratch/err" "$here/$1.err"
+  fi
+}
+
+check() { # NAME
+  if [ -e "$here/$1.plan" ]; then
+    [ "$status" = 0 ] && diff -u "$here/$1.plan" "$scratch/out" >"$scratch/diff" 2>&1
+  elif [ -e "$here/$1.err" ]; then
+    [ "$status" != 0 ] && diff -u "$here/$1.err" "$scratch/err" >"$scratch/diff" 2>&1
+  else
+    echo "neither $1.plan nor $1.err" >"$scratch/diff"
+    false
+  fi
+  result $? "$1"
+  [ ! -s "$scratch/diff" ] || sed 's/^/# /' "$scratch/diff"
+  [ ! -e "$here/$1.plan" ] || [ ! -s "$scratch/err" ] || sed 's/^/# /' "$scratch/err"
+}
+
+for config in "$here"/*.json; do
+  [ -e "$config" ] || continue
+  name=$(basename "$config" .json)
+  : >"$scratch/diff"
+  plan_of "$name"
+  if [ -n "${GOLDEN_UPDATE:-}" ]; then update "$name"; fi
+  check "$name"
+done
+echo "1..$n"

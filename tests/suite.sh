@@ -1,0 +1,59 @@
+#!/bin/bash
+# Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (place vm).
+#
+#   tests/suite.sh PLACE SUITE...      SUITE is unit, golden or bats
+#
+# Environment: BUILD (build), RESULTS (BUILD/results), JOBS (2), TESTS (only files of these names), V=1 (show all TAP).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export BUILD=${BUILD:-build}
+export PLACE=$1
+shift
+results=${RESULTS:-$BUILD/results}/$PLACE
+jobs=${JOBS:-2}
+running=0 failed=0
+
+is_wanted() {
+  local word
+  [ -n "${TESTS:-}" ] || return 0
+  for word in $TESTS; do
+    [ "$word" = "$1" ] && return 0
+  done
+  return 1
+}
+
+job() { # NAME COMMAND...
+  local name=$1
+  shift
+  if [ "$running" -ge "$jobs" ]; then
+    wait -n || failed=1
+    running=$((running - 1))
+  fi
+  tests/tap.sh "$PLACE $name" "$results/${name// /-}.tap" "$@" &
+  running=$((running + 1))
+}
+
+for suite in "$@"; do
+  rm -f "$results/$suite"*.tap
+  case $suite in
+    unit)
+      for program in "$BUILD"/tests/unit/*_test; do
+        base=$(basename "$program" _test)
+        [ -x "$program" ] && is_wanted "$base" && job "unit $base" "$program"
+      done
+      ;;
+    golden) job golden tests/golden/run.sh ;;
+    bats)
+      for file in tests/bats/*.bats; do
+        base=$(basename "$file" .bats)
+        is_wanted "$base" && job "bats $base" bats --tap "$file"
+      done
+      ;;
+    *) echo "suite.sh: no suite $suite" >&2; exit 2 ;;
+  esac
+done
+while [ "$running" -gt 0 ]; do
+  wait -n || failed=1
+  running=$((running - 1))
+done
+exit "$failed"
