@@ -13,7 +13,7 @@ static char hint[MESSAGE_SIZE];
 static int number;
 
 /* Replaces the record.  The words may be made from the old message, so they are built beside it. */
-static int record(int errnum, bool explain, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+__attribute__((format(printf, 3, 0)))
 static int record(int errnum, bool explain, const char *format, va_list arguments) {
         char words[MESSAGE_SIZE];
         int positive = abs(errnum);

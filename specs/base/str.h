@@ -50,7 +50,8 @@ size_t utf8_length(const char *text, size_t size);
 /* text itself when it is valid UTF-8, otherwise a copy with U+FFFD for each wrong byte. */
 const char *str_utf8(const char *text) __attribute__((returns_nonnull));
 
-/* text safe for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \xNN, newline \n, tab \t. */
+/* text safe for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \xNN, newline \n,
+ * tab \t. */
 const char *str_printable(const char *text) __attribute__((returns_nonnull));
 
 /* text as a JSON string literal with its quotes; wrong UTF-8 becomes U+FFFD. */
