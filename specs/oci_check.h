@@ -16,7 +16,7 @@ int oci_check_process(const struct oci_process *process, struct strv *errors, st
 /* The same for the resources of `update`; places begin at the resources ("cpu.burst"). */
 int oci_check_resources(const struct oci_resources *resources, struct strv *errors, struct strv *warnings);
 
-/* The rules as text for the reference and the MUST table: row i's spec sentence id and what it checks, NULL at the end. */
+/* The rules as text for the reference and the MUST table: "place in the spec: what row i checks", NULL at the end. */
 const char *oci_check_rule(size_t i);
 
 #endif

@@ -103,7 +103,8 @@ struct oci_config {
         struct json_raw solaris, windows, vm, zos, freebsd; /* accepted, ignored */
 };
 
-extern const struct json_type oci_config_type, oci_process_type, oci_mount_type, oci_hook_type, oci_hooks_type, oci_idmap_type;
+extern const struct json_type oci_config_type, oci_process_type, oci_mount_type, oci_hook_type, oci_hooks_type;
+extern const struct json_type oci_idmap_type;
 
 /* Reads and completes a config.json text: json_read with oci_config_type.  Errors as of json_read. */
 int oci_config_read(const char *text, size_t size, const struct json_read_options *options, struct oci_config **ret);

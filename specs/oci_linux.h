@@ -157,8 +157,8 @@ struct oci_linux {
 
 extern const struct json_type oci_linux_type, oci_resources_type, oci_seccomp_type;
 
-/* The path below /proc/sys of a sysctl key ("net.ipv4.ip_forward" or "net/ipv4/ip_forward"; where dots separate, a slash
- * is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an empty
+/* The path below /proc/sys of a sysctl key ("net.ipv4.ip_forward" or "net/ipv4/ip_forward"; where dots separate, a
+ * slash is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an empty
  * or a ".." component that no kernel parameter has. */
 char *oci_sysctl_path(const char *key);
 

@@ -129,7 +129,8 @@ NAMES(ioprio_class, "I/O priority class");
 static const struct name mempolicy_mode_rows[] = {
         { "MPOL_DEFAULT", MPOL_DEFAULT }, { "MPOL_BIND", MPOL_BIND }, { "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
         { "MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE_NUMBER },
-        { "MPOL_PREFERRED", MPOL_PREFERRED }, { "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY }, { "MPOL_LOCAL", MPOL_LOCAL }, { 0 },
+        { "MPOL_PREFERRED", MPOL_PREFERRED }, { "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
+        { "MPOL_LOCAL", MPOL_LOCAL },         { 0 },
 };
 NAMES(mempolicy_mode, "memory policy");
 

@@ -23,9 +23,9 @@ extern const struct names oci_capability_names;     /* "CAP_CHOWN" -> 0 */
 extern const struct names oci_rlimit_names;         /* "RLIMIT_NOFILE" -> RLIMIT_NOFILE */
 extern const struct names oci_seccomp_action_names; /* "SCMP_ACT_ALLOW" -> OCI_ACT_ALLOW */
 extern const struct names oci_seccomp_op_names;     /* "SCMP_CMP_EQ" -> OCI_CMP_EQ */
-extern const struct names oci_seccomp_arch_names;   /* "SCMP_ARCH_X86_64" -> AUDIT_ARCH_x (0 where this libc has none) */
+extern const struct names oci_seccomp_arch_names;   /* "SCMP_ARCH_X86_64" -> AUDIT_ARCH_X86_64 */
 extern const struct names oci_seccomp_flag_names;   /* "SECCOMP_FILTER_FLAG_LOG" -> bit number */
-extern const struct names oci_propagation_names;    /* "rslave" -> MS_SLAVE | MS_REC; private, slave, shared, unbindable and r forms */
+extern const struct names oci_propagation_names;    /* "rslave" -> MS_SLAVE | MS_REC; all four, and r forms */
 extern const struct names oci_scheduler_policy_names, oci_scheduler_flag_names;
 extern const struct names oci_ioprio_class_names;
 extern const struct names oci_mempolicy_mode_names, oci_mempolicy_flag_names;

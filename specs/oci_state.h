@@ -23,8 +23,8 @@ struct oci_process_state {
         struct oci_state state;
 };
 
-/* oci_state_type always writes pid, as `state` of runc and crun does; oci_hook_state_type (the same struct) leaves a pid
- * of 0 out, for hooks after the process has gone. */
+/* oci_state_type always writes pid, as `state` of runc and crun does; oci_hook_state_type (the same struct) leaves a
+ * pid of 0 out, for hooks after the process has gone. */
 extern const struct json_type oci_state_type, oci_hook_state_type, oci_process_state_type;
 
 #endif
