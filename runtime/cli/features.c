@@ -1,0 +1,41 @@
+#include "runtime/cli/cli.h"
+
+#include "runtime/plan/mount_opts.h"
+#include "runtime/plan/plan.h"
+#include "specs/oci_features.h"
+
+#include <stdio.h>
+
+/* Annotations that change what the runtime does to the host or the container. */
+static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower", "org.rundlet.overlay.upper",
+                                                  "org.rundlet.overlay.options", "run.oci.seccomp_fail_unknown_syscall" };
+
+static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
+        (void)globals;
+        (void)options;
+        (void)arguments;
+        struct oci_features_input input = {
+                .mount_options = mount_opts_names(),
+                .seccomp_archs = plan_seccomp_archs(),
+                .seccomp_supported_flags = plan_seccomp_flags(),
+                .cgroup_rdma = true,
+                .seccomp = true,
+                .memory_policy = true,
+                .mount_idmap = true,
+                .net_devices = true,
+        };
+        for (size_t i = 0; i < sizeof unsafe_annotations / sizeof unsafe_annotations[0]; i++)
+                strv_add(&input.unsafe_annotations, unsafe_annotations[i]);
+        struct oci_features features;
+        oci_features_fill(&input, &features);
+        (void)fputs(json_write(&features, &oci_features_type, true), stdout);
+        return 0;
+}
+
+const struct command command_features = {
+        .name = "features",
+        .arguments = "",
+        .summary = "what this runtime can do, as JSON",
+        .description = "Prints the features document of the runtime-spec: what this build knows, whatever this kernel can do.",
+        .run = run,
+};

@@ -1,0 +1,186 @@
+/* rundlet: the command table, global options, exit codes. */
+#include "runtime/cli/cli.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+const struct command *const commands[] = {
+        &command_run,   &command_create, &command_start,  &command_exec, &command_kill, &command_delete,
+        &command_state, &command_list,   &command_ps,     &command_pause, &command_resume, &command_spec,
+        &command_check, &command_plan,   &command_features, NULL,
+};
+
+struct main_options {
+        struct globals globals;
+        bool version, man, completion;
+};
+
+#define GLOBAL(name_, letter_, kind_, member, argument_, help_) \
+        { name_, letter_, kind_, offsetof(struct main_options, member), argument_, help_ }
+const struct opt global_options[] = {
+        GLOBAL("root", 0, OPT_PATH, globals.root, "DIR", "state of containers (default: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root)"),
+        GLOBAL("log", 0, OPT_STRING, globals.log_path, "FILE", "append the log to FILE; errors also go to standard error"),
+        GLOBAL("log-format", 0, OPT_STRING, globals.log_format, "text|json", "form of the log (default: text)"),
+        GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL", "error, warning, info or debug (default: warning)"),
+        GLOBAL("debug", 0, OPT_FLAG, globals.debug, NULL, "the same as --log-level debug"),
+        GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, NULL),
+        GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER", "cgroupfs"),
+        GLOBAL("rootless", 0, OPT_STRING, globals.rootless, "BOOL", NULL),
+        GLOBAL("criu", 0, OPT_STRING, globals.criu, "PATH", NULL),
+        GLOBAL("version", 'v', OPT_FLAG, version, NULL, "version of rundlet and of the spec it follows"),
+        { "version", 'V', OPT_FLAG, offsetof(struct main_options, version), NULL, NULL },
+        GLOBAL("man", 0, OPT_FLAG, man, NULL, NULL),
+        GLOBAL("bash-completion", 0, OPT_FLAG, completion, NULL, NULL),
+        { 0 },
+};
+
+/* A program started with a closed standard fd would get its first open file there and hand it to the container. */
+static void open_standard_fds(void) {
+        int fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= 2)
+                fd = dup(fd);
+        if (fd > 2)
+                (void)close(fd);
+}
+
+static int parse_log_level(const struct globals *globals, enum log_level *ret) {
+        static const char *const levels[] = { "error", "warning", "info", "debug" };
+        *ret = globals->debug ? LOG_DEBUG : LOG_WARNING;
+        if (!globals->log_level)
+                return 0;
+        for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+                if (str_eq(globals->log_level, levels[i])) {
+                        *ret = (enum log_level)i;
+                        return 0;
+                }
+        return fail_words(EINVAL, "--log-level: %s: error, warning, info or debug expected", globals->log_level);
+}
+
+static int open_log(const struct globals *globals) {
+        struct log_options options = { .path = globals->log_path };
+        if (globals->log_path && !*globals->log_path)
+                options.path = NULL;
+        if (globals->log_format && !str_eq(globals->log_format, "text") && !str_eq(globals->log_format, "json"))
+                return fail_words(EINVAL, "--log-format: %s: text or json expected", globals->log_format);
+        options.json = globals->log_format && str_eq(globals->log_format, "json");
+        int r = parse_log_level(globals, &options.level);
+        return r < 0 ? r : log_open(&options);
+}
+
+static int check_globals(const struct globals *globals) {
+        if (globals->systemd_cgroup || (globals->cgroup_manager && str_eq(globals->cgroup_manager, "systemd")))
+                return fail_words(EOPNOTSUPP, "--%s: the systemd cgroup driver is not part of this version; use cgroupfs",
+                                  globals->systemd_cgroup ? "systemd-cgroup" : "cgroup-manager");
+        if (globals->cgroup_manager && !str_eq(globals->cgroup_manager, "cgroupfs"))
+                return fail_words(EINVAL, "--cgroup-manager: %s: cgroupfs expected", globals->cgroup_manager);
+        return 0;
+}
+
+static const struct command *find_command(const char *name) {
+        for (size_t i = 0; commands[i]; i++)
+                if (str_eq(commands[i]->name, name))
+                        return commands[i];
+        return NULL;
+}
+
+static int run_command(const struct command *command, const struct globals *globals, const struct strv *arguments) {
+        static const struct opt no_options[] = { { 0 } };
+        const struct opt *table = command->options ? command->options : no_options;
+        void *options = arena_alloc(command->size);
+        struct strv positionals;
+        bool wants_help;
+        size_t verbatim = command->verbatim_after ? command->verbatim_after : OPT_ANYWHERE;
+        int r = opt_parse(table, arguments, verbatim, options, &positionals, &wants_help);
+        if (r >= 0 && wants_help) {
+                help_command(command);
+                return 0;
+        }
+        if (r >= 0 && (positionals.n < command->min || positionals.n > command->max))
+                r = fail_words(EINVAL, "usage: rundlet %s %s", command->name, command->arguments);
+        if (r < 0)
+                return fail_hint(r, "see rundlet %s --help", command->name);
+        return command->run(globals, options, &positionals);
+}
+
+static void print_version(void) {
+        (void)printf("rundlet version %s\ncommit: %s\nspec: %s\n", VERSION, COMMIT, OCI_VERSION);
+}
+
+/* Everything but commands that touch containers: *ret_done says that there is nothing left to do. */
+static int run_globals(const struct main_options *options, const struct strv *positionals, bool wants_help, bool *ret_done) {
+        *ret_done = true;
+        if (options->version)
+                print_version();
+        else if (options->man)
+                help_man();
+        else if (options->completion)
+                help_completion();
+        else if (wants_help || positionals->n == 0)
+                help_all();
+        else
+                *ret_done = false;
+        return !*ret_done || wants_help || options->version || options->man || options->completion ? 0 : 1;
+}
+
+static int run(int argc, const char **argv, int *ret_failure_status) {
+        struct main_options options = { 0 };
+        struct strv arguments = { 0 };
+        struct strv positionals;
+        bool wants_help, is_done;
+        for (int i = 1; i < argc; i++)
+                strv_add(&arguments, argv[i]);
+        int r = opt_parse(global_options, &arguments, 1, &options, &positionals, &wants_help);
+        if (r < 0)
+                return fail_hint(r, "see rundlet --help");
+        r = run_globals(&options, &positionals, wants_help, &is_done);
+        if (is_done)
+                return r;
+        r = open_log(&options.globals);
+        if (r < 0)
+                return r;
+        const char *name = positionals.at[0];
+        struct strv rest = { positionals.at + 1, positionals.n - 1 };
+        if (str_eq(name, "help") && rest.n == 0) {
+                help_all();
+                return 0;
+        }
+        bool is_help = str_eq(name, "help");
+        const struct command *command = find_command(is_help ? rest.at[0] : name);
+        if (!command)
+                return fail_hint(fail_words(EINVAL, "unknown command %s", is_help ? rest.at[0] : name), "see rundlet --help");
+        if (is_help) {
+                help_command(command);
+                return 0;
+        }
+        *ret_failure_status = command->failure_status ? command->failure_status : 1;
+        r = check_globals(&options.globals);
+        return r < 0 ? r : run_command(command, &options.globals, &rest);
+}
+
+int main(int argc, const char **argv) {
+        int failure_status = 1;
+        open_standard_fds();
+        if (getauxval(AT_SECURE)) {
+                (void)fputs("rundlet: error: refusing to run as a setuid or setgid program\n", stderr);
+                return 1;
+        }
+        /* Containers that share the host's user namespace must not look into us.  An ordinary user's uid_map could not be
+         * written to a process that is not dumpable, and nobody else may look into that one anyway. */
+        if (geteuid() == 0)
+                (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        int r = run(argc, argv, &failure_status);
+        if (r < 0) {
+                log_error_record();
+                return failure_status;
+        }
+        return fflush(stdout) == 0 ? r : 1;
+}
