@@ -21,6 +21,14 @@ struct cgroup_write {
         const char *or_file, *or_value; /* written instead when file does not exist in the cgroup; NULL: none */
 };
 
+/* A user namespace wanted only for its id maps (idmapped mounts).  Before the open lane the caller makes it with a
+ * short-lived child, writes the maps, and puts /proc/PID/ns/user in the slot. */
+struct plan_userns {
+        int slot;
+        const struct oci_idmap *uid_maps, *gid_maps;
+        size_t uid_maps_count, gid_maps_count;
+};
+
 struct plan {
         struct step *steps[LANES];
         const char **places[LANES]; /* config path or words for messages, one a step */
@@ -39,6 +47,8 @@ struct plan {
         bool unshares_time;
         const struct oci_idmap *uid_maps, *gid_maps; /* what to write for a new user namespace */
         size_t uid_maps_count, gid_maps_count;
+
+        LIST_OF(plan_userns) userns_wanted;
 
         LIST_OF(cgroup_write) cgroup_writes;
         struct strv controllers;    /* to be enabled for the container's cgroup */
@@ -83,7 +93,13 @@ struct build {
         const struct oci_process *process; /* config->process, or exec's own */
         const struct probe *probe;
         const struct plan_options *options;
+        struct u32v late_readonly;  /* slots of new file systems that become read-only after everything is in place */
 };
+
+/* -- probes.c -- */
+/* A probe written by hand, so that plans do not depend on the machine: "full" (root, new kernel), "old" (root, 5.15) or
+ * "rootless" (uid 1000, new kernel).  NULL for another name. */
+const struct probe *probe_named(const char *name);
 
 /* -- plan.c: appending -- */
 struct plan *plan_new(void);
@@ -94,6 +110,11 @@ uint32_t plan_bytes(struct plan *plan, const void *bytes, size_t size, size_t al
 uint32_t plan_strings(struct plan *plan, const struct strv *list);
 /* A new slot; name is for printing ("lower 2"). */
 int plan_slot(struct plan *plan, const char *name);
+/* A line for the log. */
+void plan_warn(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the container gets this namespace: a new one (CLONE_NEWx in the config without a path), or any of its own. */
+bool plan_has_new(const struct build *b, int64_t kind);
+bool plan_has_own(const struct build *b, int64_t kind);
 /* Appends; the current plan->place is remembered.  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
 struct step *plan_add_step(struct plan *plan, enum plan_lane lane, struct step step);
 #define plan_add(plan, lane, step_kind_, ...) \
@@ -122,8 +143,11 @@ int plan_namespaces(struct build *b);       /* namespaces.c: clone flags, joins,
 int plan_namespaces_late(struct build *b);  /* hostname, domainname, loopback, cgroup namespace */
 int plan_rootfs(struct build *b);           /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
 int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay rootfs of annotations, -> detached (or old-style attached) mount slot, SLOT_NONE when none asked */
-int plan_mounts(struct build *b);           /* mounts.c: config mounts in order, late read-only tmpfs */
+int plan_mounts(struct build *b);           /* mounts.c: config mounts in order */
+int plan_mounts_readonly(struct build *b);  /* mounts.c: new file systems asked for read-only, once devices are made */
 int plan_devices(struct build *b);          /* devices.c: nodes, links, console */
+int plan_terminal(struct build *b);         /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */
+int plan_proc(struct build *b);             /* masks.c: SLOT_PROC, when sysctls or labels are to be written */
 int plan_masks(struct build *b);            /* masks.c: masked, read-only paths, sysctls */
 int plan_pivot(struct build *b);            /* rootfs.c: pivot, root read-only, root propagation */
 int plan_hooks(struct build *b);            /* hooks.c: hooks barrier, createContainer */

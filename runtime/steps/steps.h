@@ -31,6 +31,7 @@ enum slot {
         SLOT_MOUNT,    /* scratch: the mount being made */
         SLOT_PIDNS,    /* pid namespace to be joined */
         SLOT_PIDFD,    /* pidfd of the process whose namespaces are joined (exec) */
+        SLOT_CGROUP,   /* the container's cgroup folder, filled by the caller before the open lane */
         SLOT_FREE = 20 /* the builder numbers its own from here with plan_slot() */
 };
 #define SLOT_MAX 1024
@@ -53,7 +54,7 @@ enum step_kind {
         STEP_READONLY,  /* bind a in slot over itself with attributes flags set, recursively; absent is fine */
         STEP_NODE,      /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal node is kept */
         STEP_LINK,      /* make symbolic link a in slot pointing to b; an existing entry is left alone */
-        STEP_WRITE,     /* write(2) b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
+        STEP_WRITE,     /* one write(2) of b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
         STEP_PIVOT,     /* pivot_root into slot, detach the old root, chdir "/" */
         STEP_MOVE_ROOT, /* --no-pivot: move slot over "/", chroot into it, chdir "/", after detaching every other mount it can */
         STEP_CHROOT,    /* chroot into slot, chdir "/" (joined mount namespaces, exec) */
@@ -67,13 +68,17 @@ enum step_kind {
         /* talk */
         STEP_SEND,      /* send message flags (enum step_message_type) on SLOT_SYNC */
         STEP_AWAIT,     /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
-        STEP_START,     /* wait on SLOT_START for `start`: see runtime/container/start.c for the two-phase talk */
-        STEP_HOOK,      /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none) */
+        STEP_START,     /* wait on SLOT_START for `start`: accept, say MESSAGE_READY, go on at MESSAGE_GO; a `start` that
+                         * dies before that is forgotten and the next one awaited.  Then the connection says
+                         * MESSAGE_FAILED, or closes at execve: success */
+        STEP_HOOK,      /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none);
+                         * -ETIMEDOUT, or -ECANCELED when it ends with anything but status 0 */
         /* the process */
         STEP_GUARD,     /* flags 1: die with the parent, not dumpable; 0: no longer die with it */
         STEP_KEYRING,   /* join a new session keyring named a */
         STEP_SESSION,   /* setsid; with slot: make it the controlling terminal */
-        STEP_PTY,       /* open a pty in devpts a of slot, size flags (rows << 16 | columns), owner more, master to SLOT_CONSOLE -> into */
+        STEP_PTY,       /* open a pty in devpts a (its folder or its ptmx) of slot, size flags (rows << 16 | columns), owner
+                         * uid more, master to SLOT_CONSOLE with the payload "/dev/pts/N" -> into */
         STEP_CONSOLE,   /* bind the terminal in SLOT_TTY over a in slot */
         STEP_STDIO,     /* dup slot to 0, 1 and 2 */
         STEP_UMASK,     /* umask flags */
@@ -91,7 +96,8 @@ enum step_kind {
         STEP_SECCOMP,   /* load filter b (flags: count of instructions), more: SECCOMP_FILTER_FLAG_; a listener goes to SLOT_NOTIFY */
         STEP_CWD,       /* chdir a and make sure the result is below the root */
         STEP_FIND,      /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
-        STEP_FDS,       /* every fd from flags (first) up: close-on-exec */
+        STEP_FDS,       /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
+                         * memfds that later steps need (sync, start, state, notify) only close-on-exec */
         STEP_EXEC,      /* execve the found program with argument list a and environment b */
         STEP_KINDS
 };
@@ -101,7 +107,7 @@ enum target_flags {
         TARGET_FOLDER = 1, /* make a missing one as a folder */
         TARGET_FILE = 2,   /* make a missing one as an empty file */
         TARGET_PLAIN = 4,  /* no component may be a symbolic link or lie on another mount than proc or sysfs: /proc and /sys */
-        TARGET_LIKE = 8,   /* missing: made as the kind (folder or file) of the mount in SLOT_MOUNT */
+        TARGET_LIKE = 8,   /* missing: made as the kind (folder or file) of the mount in slot HIGH32(flags) */
 };
 
 #define ATTR(set, clear) ((uint64_t)(uint32_t)(set) | (uint64_t)(uint32_t)(clear) << 32)
@@ -164,7 +170,6 @@ struct context {
         int start;          /* child: the accepted connection of `start`, -1 before STEP_START */
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
-        uint64_t keep_caps; /* capabilities that STEP_IDS keeps */
 };
 
 /* Runs the steps in order.  Returns 0, or -errno with *ret_step the index of the step that failed.  Both sides. */
