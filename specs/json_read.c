@@ -98,7 +98,7 @@ static int complain_text(struct reader *r, const char *words) {
                 (void)fail_words(EINVAL, "%s", words);
         r->failed = true;
         note(r->options->errors, words);
-        return r->options->errors ? GO_ON : STOP;
+        return r->options->errors && r->depth > 0 ? GO_ON : STOP;
 }
 
 static int complain(struct reader *r, const char *name, const char *why) {
@@ -323,10 +323,8 @@ static int read_scalar(struct reader *r, const struct token *token) {
 static int on_scalar(struct reader *r, const struct token *token) {
         if (r->skipped > 0)
                 return GO_ON;
-        if (r->depth == 0) {
-                (void)unexpected(r, token->kind);
-                return STOP;
-        }
+        if (r->depth == 0)
+                return unexpected(r, token->kind);
         int go_on = read_scalar(r, token);
         value_done(r);
         return go_on;
@@ -402,12 +400,8 @@ static int on_open(struct reader *r, enum token_kind kind) {
                 r->skipped++;
                 return GO_ON;
         }
-        if (r->depth == 0 && kind == TOKEN_OBJECT)
-                return push_object(r, r->type, r->object);
-        if (r->depth == 0) {
-                (void)unexpected(r, kind);
-                return STOP;
-        }
+        if (r->depth == 0)
+                return kind == TOKEN_OBJECT ? push_object(r, r->type, r->object) : unexpected(r, kind);
         if (!top(r)->field)
                 return skip(r, GO_ON);
         return top(r)->type ? open_member(r, kind) : open_element(r, kind);

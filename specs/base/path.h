@@ -11,19 +11,25 @@
 #include <sys/types.h>
 
 /* Opens path in root with openat2; flags as of open(2), O_CLOEXEC is added.  EAGAIN is retried a bounded number of
- * times (the kernel saw a rename race).  Returns the fd or -errno. */
+ * times (the kernel saw a rename race).  Flags that make files are -EINVAL.  Returns the fd or -errno. */
 int open_in(int root, const char *path, int flags);
 
-/* Makes the missing components of path in root as directories of the mode, one at a time with mkdirat on O_NOFOLLOW
- * fds, and opens the last as O_PATH|O_DIRECTORY.  Existing links are resolved in root.  Returns the fd or -errno. */
+/* What open_in() falls back to where openat2 is missing: component by component, as strict as the kernel, and refusing
+ * every link of proc.  Here so that a test can compare both. */
+int open_in_by_hand(int root, const char *path, int flags);
+
+/* Makes the missing components of path in root as directories of the mode (less the umask), one at a time with mkdirat
+ * on O_NOFOLLOW fds, and opens the last as O_PATH|O_DIRECTORY.  Links are resolved in root; what a dangling link names
+ * is made there too.  Returns the fd or -errno. */
 int mkdirs_in(int root, const char *path, mode_t mode);
 
-/* As mkdirs_in for the parent, then makes the last component an empty regular file (O_EXCL|O_NOFOLLOW) when it is
- * missing, and opens it O_PATH. Returns the fd or -errno. */
+/* As mkdirs_in (mode 0755) for the parent, then makes the last component an empty regular file (O_EXCL|O_NOFOLLOW) when
+ * it is missing, and opens it O_PATH; a dangling link is resolved in root first.  Returns the fd or -errno. */
 int mkfile_in(int root, const char *path, mode_t mode);
 
 /* Opens the folder that holds the last component of path in root, making what is missing when mode is not 0; *ret_name
- * points into path at the last component ("" when path is "/").  Returns the fd or -errno; a last component ".." is -EINVAL. */
+ * points into path at the last component ("" when path is "/").  Returns the fd or -errno; a path that ends with ".",
+ * ".." or (except "/") a slash is -EINVAL. */
 int open_parent_in(int root, const char *path, mode_t mode, const char **ret_name);
 
 #define FD_NAME_SIZE 32
