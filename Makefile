@@ -43,7 +43,8 @@ RUNDLET_SRCS := $(BASE_SRCS) $(SPECS_SRCS) $(STEPS_SRCS) $(wildcard runtime/*.c 
 	runtime/container/*.c runtime/cli/*.c)
 NETSETUP_SRCS := $(BASE_SRCS) specs/json_read.c specs/json_write.c specs/json_walk.c specs/oci_state.c $(wildcard netsetup/*.c)
 RUNDLET_OBJS := $(RUNDLET_SRCS:%.c=$(BUILD)/%.o)
-NETSETUP_OBJS := $(NETSETUP_SRCS:%.c=$(BUILD)/%.o)
+# The program build/netsetup stands where the folder of its own objects would be.
+NETSETUP_OBJS := $(patsubst $(BUILD)/netsetup/%,$(BUILD)/objects/netsetup/%,$(NETSETUP_SRCS:%.c=$(BUILD)/%.o))
 
 # The image that the child runs between clone and execve: the steps linked once more, without libc, into one small
 # static executable that rundlet carries inside itself (runtime/host/selfcopy.c embeds it).
@@ -54,7 +55,7 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles -no-pie -Wl,--gc-sections,-z,noe
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help clean install uninstall
+.PHONY: all bench help clean install uninstall
 
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
@@ -71,6 +72,11 @@ $(BUILD)/%.o: %.c
 	$(if $(filter 0,$(V)),@echo "  CC     $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/objects/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(filter 0,$(V)),@echo "  CC     $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/init/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(filter 0,$(V)),@echo "  CC     $< (init)")
@@ -82,6 +88,28 @@ $(BUILD)/rundlet-init: $(INIT_OBJS)
 
 $(BUILD)/runtime/host/selfcopy.o: override CPPFLAGS += -DINIT_FILE='"$(BUILD)/rundlet-init"'
 $(BUILD)/runtime/host/selfcopy.o: $(BUILD)/rundlet-init
+
+# The section of commands in the man page is printed by the program from its own option tables.
+$(BUILD)/rundlet.8: runtime/rundlet.8.in $(BUILD)/rundlet
+	@$(BUILD)/rundlet --man > $@.commands
+	@sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< > $@
+	@rm -f $@.commands
+
+install: all $(BUILD)/rundlet.8 ## install below PREFIX (default /usr/local) and DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	install -m 755 $(BUILD)/rundlet $(DESTDIR)$(BINDIR)/rundlet
+	install -m 644 $(BUILD)/rundlet.8 $(DESTDIR)$(MANDIR)/man8/rundlet.8
+	$(BUILD)/rundlet --bash-completion > $(DESTDIR)$(COMPLETIONDIR)/rundlet
+	$(if $(STATIC),,install -m 755 $(BUILD)/netsetup $(DESTDIR)$(BINDIR)/netsetup)
+	$(if $(STATIC),,install -m 644 netsetup/netsetup.8 $(DESTDIR)$(MANDIR)/man8/netsetup.8)
+
+uninstall: ## remove what install put in place
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,rundlet netsetup) $(addprefix $(DESTDIR)$(MANDIR)/man8/,rundlet.8 netsetup.8) \
+		$(DESTDIR)$(COMPLETIONDIR)/rundlet
+
+bench: $(BUILD)/rundlet ## time `run /bin/true` beside crun, runc and a bare program (ROUNDS=50)
+	@$(MAKE) --no-print-directory STATIC=1 all
+	@BUILD=$(BUILD) tests/bench/run.sh
 
 clean: ## remove build/
 	rm -rf build
