@@ -152,8 +152,7 @@ int plan_masks(struct build *b);            /* masks.c: masked, read-only paths,
 int plan_pivot(struct build *b);            /* rootfs.c: pivot, root read-only, root propagation */
 int plan_hooks(struct build *b);            /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b);      /* hooks.c: startContainer */
-int plan_terminal(struct build *b);         /* process.c: SLOT_TTY out of dev/pts below SLOT_ROOT; create: devices.c calls it */
-int plan_process(struct build *b);          /* process.c: keyring, session, stdio, limits, labels (exec: its terminal too) */
+int plan_process(struct build *b);          /* process.c: keyring, session, stdio, limits, labels */
 int plan_identity(struct build *b);         /* identity.c: bounding, groups, ids, capabilities, cwd, find */
 int plan_confine(struct build *b);          /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */

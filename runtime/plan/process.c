@@ -1,0 +1,254 @@
+/* The payload's own process: session, terminal, limits, scheduling, labels, environment.  Parent side; pure. */
+#include "runtime/plan/plan.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <linux/ioprio.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <sys/resource.h>
+
+#define DEFAULT_UMASK 0022
+#define MAX_IDS 65536 /* CPUs or memory nodes that a list may name */
+
+static bool is_exec(const struct build *b) {
+        return b->process != b->config->process;
+}
+
+static void add_session(struct build *b) {
+        b->plan->place = b->process->terminal ? "process.terminal" : "process";
+        plan_add(b->plan, LANE_CHILD, STEP_SESSION, .slot = b->process->terminal ? SLOT_TTY : SLOT_NONE);
+}
+
+/* When a session leader ends, the kernel hangs up its terminal.  STEP_FORK ends the process that comes before it, so
+ * with a terminal the session is then made behind it, by plan_exec. */
+static bool is_session_late(const struct build *b) {
+        return b->plan->joins_pidns && b->process->terminal;
+}
+
+static void add_session_and_stdio(struct build *b) {
+        if (!b->options->no_keyring) {
+                b->plan->place = "session keyring";
+                plan_add(b->plan, LANE_CHILD, STEP_KEYRING,
+                         .a = plan_text(b->plan, str_format("_ses.%s", b->options->id)), .tolerate = ENOSYS);
+        }
+        if (!is_session_late(b))
+                add_session(b);
+        if (b->process->terminal)
+                plan_add(b->plan, LANE_CHILD, STEP_STDIO, .slot = SLOT_TTY);
+        b->plan->place = "process.user.umask";
+        plan_add(b->plan, LANE_CHILD, STEP_UMASK,
+                 .flags = b->process->user.umask.set ? b->process->user.umask.v : DEFAULT_UMASK);
+}
+
+/* Soft limits below these would stop our own steps when they are set from outside at an unknown moment. */
+static const struct {
+        int resource;
+        uint64_t least;
+} workable[] = {
+        { RLIMIT_NOFILE, 1024 },        { RLIMIT_NPROC, 64 },           { RLIMIT_FSIZE, 1 << 30 },
+        { RLIMIT_AS, 1 << 28 },         { RLIMIT_DATA, 1 << 28 },       { RLIMIT_STACK, 1 << 20 },
+        { RLIMIT_CPU, 60 },             { RLIMIT_RTTIME, 1000 * 1000 },
+};
+
+static bool is_workable(const struct oci_rlimit *limit) {
+        for (size_t i = 0; i < sizeof(workable) / sizeof(workable[0]); i++)
+                if (workable[i].resource == limit->type.v)
+                        return limit->soft >= workable[i].least;
+        return true;
+}
+
+/* Only CAP_SYS_RESOURCE of the first user namespace raises a hard limit, so for a child in a namespace of its own the
+ * parent does it.  Small limits are the child's: they need no right, and come after the steps that they could stop. */
+static void add_rlimits(struct build *b) {
+        bool is_ours = b->probe->can_set_rlimits && plan_has_own(b, CLONE_NEWUSER);
+        for (size_t i = 0; i < b->process->rlimits.n; i++) {
+                const struct oci_rlimit *limit = &b->process->rlimits.at[i];
+                uint64_t pair[2] = { limit->soft, limit->hard }; /* struct rlimit64 */
+                b->plan->place = str_format("process.rlimits[%zu]", i);
+                plan_add(b->plan, is_ours && is_workable(limit) ? LANE_HOST : LANE_CHILD, STEP_RLIMIT,
+                         .flags = (uint64_t)limit->type.v, .b = plan_bytes(b->plan, pair, sizeof(pair), sizeof(pair[0])));
+        }
+}
+
+static void add_oom_score(struct build *b) {
+        if (!b->process->oom_score_adj.set)
+                return;
+        b->plan->place = "process.oomScoreAdj";
+        plan_add(b->plan, LANE_HOST, STEP_WRITE, .slot = SLOT_TARGET, .a = plan_text(b->plan, "oom_score_adj"),
+                 .b = plan_text(b->plan, str_format("%d", b->process->oom_score_adj.v)));
+}
+
+static void add_scheduler(struct build *b) {
+        const struct oci_scheduler *s = b->process->scheduler;
+        if (!s)
+                return;
+        struct sched_attr attr = {
+                .size = sizeof(attr),
+                .sched_policy = (uint32_t)s->policy.v,
+                .sched_flags = s->flags.bits,
+                .sched_nice = s->nice.v,
+                .sched_priority = (uint32_t)s->priority.v,
+                .sched_runtime = s->runtime.v,
+                .sched_deadline = s->deadline.v,
+                .sched_period = s->period.v,
+        };
+        b->plan->place = "process.scheduler";
+        plan_add(b->plan, LANE_CHILD, STEP_SCHED, .b = plan_bytes(b->plan, &attr, sizeof(attr), _Alignof(struct sched_attr)));
+}
+
+static void add_io_priority(struct build *b) {
+        const struct oci_io_priority *io = b->process->io_priority;
+        if (!io)
+                return;
+        b->plan->place = "process.ioPriority";
+        plan_add(b->plan, LANE_CHILD, STEP_IOPRIO,
+                 .flags = (uint64_t)io->class_.v << IOPRIO_CLASS_SHIFT | (uint32_t)io->priority.v);
+}
+
+struct id_mask {
+        uint64_t words[MAX_IDS / 64 + 1]; /* one word more: set_mempolicy counts bits from one */
+        size_t used;                      /* words up to the last bit that is set */
+};
+
+/* "0-3,7" as bits.  0, or -EINVAL with words. */
+static int parse_ids(const char *place, const char *text, struct id_mask *ret) {
+        struct strv ranges = str_split(text, ',', true);
+        struct id_mask *mask = ret;
+        for (size_t i = 0; i < ranges.n; i++) {
+                struct strv ends = str_split(ranges.at[i], '-', false);
+                uint64_t first, last;
+                if (ends.n < 1 || ends.n > 2 || parse_u64(ends.at[0], 0, MAX_IDS - 1, &first) < 0 ||
+                    parse_u64(ends.at[ends.n - 1], 0, MAX_IDS - 1, &last) < 0 || first > last)
+                        return fail_words(EINVAL, "%s: \"%s\" is no list of numbers and ranges below %d", place,
+                                          str_printable(text), MAX_IDS);
+                for (uint64_t id = first; id <= last; id++)
+                        mask->words[id / 64] |= UINT64_C(1) << id % 64;
+                if (last / 64 + 1 > mask->used)
+                        mask->used = last / 64 + 1;
+        }
+        return 0;
+}
+
+static int add_affinity(struct build *b, enum plan_lane lane, const char *place, const char *cpus) {
+        struct id_mask *mask = arena_alloc(sizeof(*mask));
+        if (!cpus || !*cpus)
+                return 0;
+        int r = parse_ids(place, cpus, mask);
+        if (r < 0 || !mask->used)
+                return r;
+        b->plan->place = place;
+        plan_add(b->plan, lane, STEP_AFFINITY, .flags = mask->used * sizeof(mask->words[0]),
+                 .b = plan_bytes(b->plan, mask->words, mask->used * sizeof(mask->words[0]), sizeof(mask->words[0])));
+        return 0;
+}
+
+/* The child is cloned into the container's cgroup, so "before the move" is before clone: our own mask, which it inherits. */
+static int add_exec_affinity(struct build *b) {
+        const struct oci_cpu_affinity *affinity = b->process->exec_cpu_affinity;
+        if (!affinity || !is_exec(b))
+                return 0;
+        int r = add_affinity(b, LANE_OPEN, "process.execCPUAffinity.initial", affinity->initial);
+        if (r < 0)
+                return r;
+        return add_affinity(b, LANE_CHILD, "process.execCPUAffinity.final", affinity->final);
+}
+
+static int add_memory_policy(struct build *b) {
+        const struct oci_memory_policy *policy = b->config->linux_ ? b->config->linux_->memory_policy : NULL;
+        if (!policy)
+                return 0;
+        struct id_mask *mask = arena_alloc(sizeof(*mask));
+        int r = parse_ids("linux.memoryPolicy.nodes", policy->nodes ? policy->nodes : "", mask);
+        if (r < 0)
+                return r;
+        /* The kernel takes one off the count of bits before it reads them. */
+        size_t size = (mask->used + 1) * sizeof(mask->words[0]);
+        b->plan->place = "linux.memoryPolicy";
+        plan_add(b->plan, LANE_CHILD, STEP_MEMPOLICY, .flags = (uint64_t)policy->mode.v | policy->flags.bits,
+                 .b = mask->used ? plan_bytes(b->plan, mask->words, size, sizeof(mask->words[0])) : 0,
+                 .more = mask->used ? mask->used * 64 + 1 : 0);
+        return 0;
+}
+
+static void add_personality(struct build *b) {
+        const struct oci_personality *personality = b->config->linux_ ? b->config->linux_->personality : NULL;
+        if (!personality)
+                return;
+        b->plan->place = "linux.personality";
+        plan_add(b->plan, LANE_CHILD, STEP_PERSONALITY, .flags = (uint64_t)personality->domain.v);
+}
+
+/* Labels of the next execve.  SLOT_PROC is a procfs of our own making: the container's could be anything. */
+static void add_labels(struct build *b) {
+        const char *apparmor = b->process->apparmor_profile, *selinux = b->process->selinux_label;
+        b->plan->place = "process.apparmorProfile";
+        if (apparmor && *apparmor)
+                plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC,
+                         .a = plan_text(b->plan, "self/attr/apparmor/exec"),
+                         .b = plan_text(b->plan, str_format("exec %s", apparmor)));
+        b->plan->place = "process.selinuxLabel";
+        if (selinux && *selinux)
+                plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC, .a = plan_text(b->plan, "self/attr/exec"),
+                         .b = plan_text(b->plan, selinux));
+}
+
+int plan_process(struct build *b) {
+        if (!b->process)
+                return fail_words(EINVAL, "process: missing");
+        add_session_and_stdio(b);
+        add_oom_score(b);
+        add_scheduler(b);
+        add_io_priority(b);
+        int r = add_exec_affinity(b);
+        if (r < 0)
+                return r;
+        r = add_memory_policy(b);
+        if (r < 0)
+                return r;
+        add_personality(b);
+        add_labels(b);
+        add_rlimits(b);
+        return 0;
+}
+
+static bool env_has(const struct strv *env, const char *prefix) {
+        for (size_t i = 0; i < env->n; i++)
+                if (str_starts(env->at[i], prefix))
+                        return true;
+        return false;
+}
+
+/* The configured environment, then HOME when it has none (the image's passwd is not read: /root for uid 0, else "/"),
+ * then what sd_listen_fds(3) expects of passed sockets. */
+static struct strv payload_env(const struct build *b) {
+        struct strv env = { 0 };
+        unsigned listen_fds = b->options->listen_fds;
+        for (size_t i = 0; i < b->process->env.n; i++) {
+                const char *entry = b->process->env.at[i];
+                if (!listen_fds || (!str_starts(entry, "LISTEN_FDS=") && !str_starts(entry, "LISTEN_PID=")))
+                        strv_add(&env, entry);
+        }
+        if (!env_has(&env, "HOME="))
+                strv_add(&env, b->process->user.uid == 0 ? "HOME=/root" : "HOME=/");
+        if (listen_fds) {
+                strv_add(&env, str_format("LISTEN_FDS=%u", listen_fds));
+                strv_add(&env, "LISTEN_PID=1");
+        }
+        return env;
+}
+
+int plan_exec(struct build *b) {
+        if (!b->process || !b->process->args.n)
+                return fail_words(EINVAL, "process.args: missing");
+        struct strv env = payload_env(b);
+        if (is_session_late(b))
+                add_session(b);
+        b->plan->place = "process.args";
+        plan_add(b->plan, LANE_CHILD, STEP_FDS, .flags = 3 + b->options->preserve_fds);
+        plan_add(b->plan, LANE_CHILD, STEP_EXEC, .a = plan_strings(b->plan, &b->process->args),
+                 .b = plan_strings(b->plan, &env));
+        return 0;
+}
