@@ -63,7 +63,7 @@ fmt: ## clang-format over all C files
 # --- how they are built --------------------------------------------------------------------------------------------
 # Archives, so that a test is linked with what it needs and not with the rest.
 $(BUILD)/tests/rundlet.a: $(filter-out $(BUILD)/runtime/main.o,$(RUNDLET_OBJS))
-$(BUILD)/tests/netsetup.a: $(filter-out $(BUILD)/netsetup/main.o,$(NETSETUP_OBJS))
+$(BUILD)/tests/netsetup.a: $(filter-out %/netsetup/main.o,$(NETSETUP_OBJS))
 $(BUILD)/tests/rundlet.a $(BUILD)/tests/netsetup.a:
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
