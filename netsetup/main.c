@@ -1,0 +1,59 @@
+/* netsetup: the netlink helper of rundlet.  Picks the face, prints the error record, sets the exit code: 0 done, 1 failed,
+ * 2 the words make no sense. */
+#include "netsetup/face_cli.h"
+#include "netsetup/net.h"
+
+#include "specs/base/err.h"
+#include "specs/base/log.h"
+
+#include <errno.h>
+
+static const char *command_name(enum net_command command) {
+        switch (command) {
+        case NET_ATTACH:
+                return "attach";
+        case NET_DETACH:
+                return "detach";
+        case NET_STATUS:
+                return "status";
+        case NET_LIST:
+                return "list";
+        case NET_LOOPBACK:
+                return "loopback";
+        }
+        return "";
+}
+
+static int run(const struct cli *cli) {
+        const struct net_request *request = &cli->request;
+        struct net_result result = { 0 };
+        int r = net_run(request, cli->is_plan ? stdout : NULL, &result);
+        if (r < 0)
+                return fail_in(r, "%s%s%s", command_name(request->command), request->id ? " " : "",
+                               request->id ? request->id : request->command == NET_LOOPBACK ? request->netns : "");
+        if (!cli->is_plan)
+                cli_print(cli, &result, stdout);
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        const struct log_options log = { .level = LOG_WARNING };
+        struct cli cli;
+        (void)argc;
+        if (log_open(&log) < 0)
+                return 1;
+        if (cli_read((const char *const *)argv, &cli) < 0) {
+                log_error_record();
+                return 2;
+        }
+        int r = 0;
+        if (cli.say)
+                fputs(cli.say, stdout);
+        else
+                r = run(&cli);
+        if (r == 0 && fflush(stdout) != 0)
+                r = fail(errno, "write to standard output");
+        if (r < 0)
+                log_error_record();
+        return r < 0;
+}

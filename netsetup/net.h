@@ -1,0 +1,68 @@
+/* What netsetup does: a request becomes an ordered list of operations (plan.c: pure, printable), which apply.c carries out and,
+ * when one fails, takes back in reverse; net.c tells the story of each command.  Host side; faces call net_run. */
+#ifndef NETSETUP_NET_H
+#define NETSETUP_NET_H
+
+#include "netsetup/request.h"
+
+#include <stdio.h>
+
+enum net_op_kind {
+        NET_FIND_FREE, /* nobody has the link's name */
+        NET_BRIDGE,
+        NET_FIND,      /* a link by name -> slot */
+        NET_RA_OFF,
+        NET_UP,
+        NET_VETH,
+        NET_PORT,
+        NET_ADDRESS,
+        NET_ROUTE,
+        NET_DELETE,
+};
+
+/* Facts about links that are only known once they exist. */
+enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
+
+enum net_op_state { NET_OP_PENDING, NET_OP_DONE, NET_OP_TOLERATED };
+
+struct net_op {
+        enum net_op_kind kind;
+        bool is_inside;     /* in the namespace of the container */
+        bool is_joined;     /* in one send with the operation before */
+        bool is_bridge;     /* NET_FIND: it must be a bridge; NET_ADDRESS: it may be there already */
+        enum net_slot slot;
+        const char *link;
+        const struct net_address *address;
+        const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
+        int index;          /* NET_DELETE */
+        enum net_op_state state;
+        const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
+};
+
+struct net_plan {
+        struct net_op *ops;
+        size_t n;
+};
+
+/* plan.c: the operations of attach or loopback. */
+struct net_plan net_plan(const struct net_request *request);
+/* One more: delete that link.  detach looks first, and plans afterwards. */
+void net_plan_delete(struct net_plan *plan, const struct link_info *link);
+/* "add address 10.1.0.2/24 to eth0": for the dry run and for messages; in the arena. */
+const char *net_op_words(const struct net_op *op);
+/* The dry run: one line an operation. */
+void net_plan_print(const struct net_plan *plan, FILE *out);
+
+/* apply.c: everything that operations need to be done. */
+struct net_hands {
+        struct nl host, inside;
+        int netns;
+        struct link_info found[NET_SLOTS];
+};
+/* Carries the plan out.  When an operation fails, those before it are taken back and the record names the failed one. */
+int net_apply(struct net_plan *plan, struct net_hands *hands);
+
+/* net.c: does what the request says (with dry: prints to it what would be done instead). */
+int net_run(const struct net_request *request, FILE *dry, struct net_result *ret);
+
+#endif

@@ -1,0 +1,115 @@
+#include "netsetup/net.h"
+#include "netsetup/tag.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/str.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static struct net_op *add(struct net_plan *plan, struct net_op op) {
+        size_t size = plan->n * sizeof(op);
+        plan->ops = arena_grow(plan->ops, size, size + sizeof(op));
+        plan->ops[plan->n] = op;
+        return &plan->ops[plan->n++];
+}
+
+/* Operations inside go out together, as many as a batch holds: what they change dies with the link when one fails. */
+static void add_inside(struct net_plan *plan, struct net_op op, size_t *joined) {
+        op.is_inside = true;
+        op.is_joined = *joined % NL_BATCH_MESSAGES != 0;
+        ++*joined;
+        add(plan, op);
+}
+
+static void plan_inside(struct net_plan *plan, const struct net_request *r) {
+        size_t joined = 0;
+        add(plan, (struct net_op){ NET_FIND, .is_inside = true, .link = "lo", .slot = NET_SLOT_LOOPBACK });
+        if (r->command == NET_ATTACH)
+                add(plan, (struct net_op){ NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE });
+        add_inside(plan, (struct net_op){ NET_UP, .link = "lo", .slot = NET_SLOT_LOOPBACK }, &joined);
+        if (r->command == NET_LOOPBACK)
+                return;
+        struct net_op op = { NET_ADDRESS, .link = r->interface, .slot = NET_SLOT_INSIDE };
+        for (size_t i = 0; i < r->addresses.n; i++) {
+                op.address = &r->addresses.at[i];
+                add_inside(plan, op, &joined);
+        }
+        op.kind = NET_UP;
+        add_inside(plan, op, &joined);
+        op.kind = NET_ROUTE;
+        for (size_t i = 0; i < r->gateways.n; i++) {
+                op.address = &r->gateways.at[i];
+                add_inside(plan, op, &joined);
+        }
+}
+
+struct net_plan net_plan(const struct net_request *r) {
+        struct net_plan plan = { 0 };
+        if (r->command == NET_LOOPBACK) {
+                plan_inside(&plan, r);
+                return plan;
+        }
+        const char *link = tag_link_name(r->id, r->interface);
+        struct net_op bridge = { .link = r->bridge, .slot = NET_SLOT_BRIDGE, .is_bridge = true };
+        static const enum net_op_kind bridge_kinds[] = { NET_BRIDGE, NET_FIND, NET_RA_OFF, NET_UP };
+        add(&plan, (struct net_op){ NET_FIND_FREE, .link = link, .request = r });
+        for (size_t i = 0; i < sizeof(bridge_kinds) / sizeof(bridge_kinds[0]); i++)
+                add(&plan, bridge)->kind = bridge_kinds[i];
+        /* One send, so that no signal can leave a link without a tag.  The kernel goes on after a failure, and then there
+         * is no link of this name to tag: it was looked for. */
+        add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
+        add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
+        plan_inside(&plan, r);
+        /* Last, because the bridge is shared: whatever fails before has not touched its addresses. */
+        bridge.kind = NET_ADDRESS;
+        for (size_t i = 0; i < r->bridge_addresses.n; i++) {
+                bridge.address = &r->bridge_addresses.at[i];
+                add(&plan, bridge);
+        }
+        return plan;
+}
+
+void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
+        add(plan, (struct net_op){ NET_DELETE, .link = link->name, .index = link->index });
+}
+
+static const char *port_words(const struct net_op *op) {
+        const struct net_request *r = op->request;
+        return str_format("tag %s %s%s%s, set it up", op->link, tag_alias(r->id, r->interface),
+                          r->port.isolated ? ", isolated" : "", r->port.hairpin ? ", hairpin" : "");
+}
+
+const char *net_op_words(const struct net_op *op) {
+        switch (op->kind) {
+        case NET_FIND_FREE:
+                return str_format("see that no link is called %s", op->link);
+        case NET_BRIDGE:
+                return str_format("make bridge %s unless it is there", op->link);
+        case NET_FIND:
+                return str_format("find %s%s", op->is_bridge ? "bridge " : "", op->link);
+        case NET_RA_OFF:
+                return str_format("refuse router advertisements on %s unless it is up", op->link);
+        case NET_UP:
+                return str_format("set %s up", op->link);
+        case NET_VETH:
+                return str_format("make link %s on bridge %s to %s inside", op->link, op->request->bridge,
+                                  op->request->interface);
+        case NET_PORT:
+                return port_words(op);
+        case NET_ADDRESS:
+                return str_format("add address %s to %s%s", op->address->text, op->link,
+                                  op->is_bridge ? " unless it is there" : "");
+        case NET_ROUTE:
+                return str_format("add default route via %s", op->address->text);
+        case NET_DELETE:
+                return str_format("delete link %s", op->link);
+        }
+        return "";
+}
+
+void net_plan_print(const struct net_plan *plan, FILE *out) {
+        for (size_t i = 0; i < plan->n; i++)
+                fprintf(out, "%-6s %c %s\n", plan->ops[i].is_inside ? "inside" : "host",
+                        plan->ops[i].is_joined ? '+' : ' ', net_op_words(&plan->ops[i]));
+}

@@ -1,0 +1,186 @@
+#include "netsetup/request.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const struct json_field net_link_fields[] = {
+        FIELD(net_link, "id", id),
+        FIELD(net_link, "interface", interface),
+        FIELD(net_link, "link", link),
+        FIELD(net_link, "bridge", bridge),
+        FIELD(net_link, "state", state),
+        FIELD(net_link, "mac", mac),
+        FIELD(net_link, "mtu", mtu),
+        FIELD(net_link, "isolated", isolated, .flags = J_KEEP_EMPTY),
+        FIELD(net_link, "hairpin", hairpin, .flags = J_KEEP_EMPTY),
+        FIELD(net_link, "addresses", addresses),
+        FIELD(net_link, "gateways", gateways),
+};
+static TYPE(net_link);
+
+static const struct json_field net_result_fields[] = {
+        LIST(net_result, "links", links, net_link, .flags = J_KEEP_EMPTY),
+};
+TYPE(net_result);
+
+int request_take_id(struct net_request *request, const char *word) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.";
+        size_t length = strlen(word);
+        if (length == 0)
+                return fail_words(EINVAL, "id: empty");
+        if (length > 255)
+                return fail_words(EINVAL, "id %.32s...: longer than 255 bytes", word);
+        if (strspn(word, letters) != length)
+                return fail_words(EINVAL, "id %s: only letters, digits and _ + . - are allowed", word);
+        if (word[0] == '.')
+                return fail_words(EINVAL, "id %s: begins with a dot", word);
+        request->id = word;
+        return 0;
+}
+
+/* The kernel's rules (dev_valid_name), and two more: '%' would make the kernel choose a number, and what is not printable
+ * ASCII has no place in a name that people read. */
+static int check_link_name(const char *what, const char *word) {
+        size_t length = strlen(word);
+        if (length == 0)
+                return fail_words(EINVAL, "%s: empty", what);
+        if (length >= LINK_NAME_SIZE)
+                return fail_words(EINVAL, "%s %s: longer than %d bytes", what, word, LINK_NAME_SIZE - 1);
+        if (strcmp(word, ".") == 0 || strcmp(word, "..") == 0)
+                return fail_words(EINVAL, "%s %s: not a name", what, word);
+        for (const char *c = word; *c; c++)
+                if (*c <= ' ' || *c > '~' || strchr("/:%", *c))
+                        return fail_words(EINVAL, "%s %s: spaces, / : %% and unprintable characters are not allowed", what, word);
+        return 0;
+}
+
+int request_take_interface(struct net_request *request, const char *word) {
+        request->interface = word;
+        return check_link_name("interface", word);
+}
+
+int request_take_bridge(struct net_request *request, const char *word) {
+        request->bridge = word;
+        return check_link_name("bridge", word);
+}
+
+int request_take_netns(struct net_request *request, const char *word) {
+        request->netns = word;
+        return word[0] ? 0 : fail_words(EINVAL, "network namespace: empty");
+}
+
+int request_take_root(struct net_request *request, const char *word) {
+        request->root = word;
+        return word[0] == '/' ? 0 : fail_words(EINVAL, "root %s: not an absolute path", word);
+}
+
+static int take_address(struct net_addresses *list, const char *what, const char *why, const struct net_address *address) {
+        if (why)
+                return fail_words(EINVAL, "%s: %s", what, why);
+        for (size_t i = 0; i < list->n; i++)
+                if (address_is_same(&list->at[i], address))
+                        return fail_words(EINVAL, "%s: given twice", what);
+        size_t size = list->n * sizeof(*address);
+        list->at = arena_grow(list->at, size, size + sizeof(*address));
+        list->at[list->n++] = *address;
+        return 0;
+}
+
+int request_take_address(struct net_request *request, const char *word) {
+        struct net_address address = { 0 };
+        const char *why = address_parse_cidr(word, &address);
+        return take_address(&request->addresses, str_format("address %s", word), why, &address);
+}
+
+int request_take_bridge_address(struct net_request *request, const char *word) {
+        struct net_address address = { 0 };
+        const char *why = address_parse_cidr(word, &address);
+        return take_address(&request->bridge_addresses, str_format("bridge address %s", word), why, &address);
+}
+
+int request_take_gateway(struct net_request *request, const char *word) {
+        struct net_address address = { 0 };
+        const char *why = address_parse_host(word, &address);
+        return take_address(&request->gateways, str_format("gateway %s", word), why, &address);
+}
+
+int request_take_mac(struct net_request *request, const char *word) {
+        static const uint8_t zero[LINK_MAC_SIZE];
+        unsigned byte[LINK_MAC_SIZE];
+        if (strlen(word) != 17 || strspn(word, "0123456789abcdefABCDEF:") != 17 ||
+            sscanf(word, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5]) != 6)
+                return fail_words(EINVAL, "mac %s: not six pairs of hex digits with colons between", word);
+        for (size_t i = 0; i < LINK_MAC_SIZE; i++)
+                request->mac[i] = (uint8_t)byte[i];
+        if (request->mac[0] & 1)
+                return fail_words(EINVAL, "mac %s: a multicast address", word);
+        if (memcmp(request->mac, zero, sizeof(zero)) == 0)
+                return fail_words(EINVAL, "mac %s: all zero", word);
+        request->has_mac = true;
+        return 0;
+}
+
+int request_take_mtu(struct net_request *request, const char *word) {
+        uint64_t mtu = 0;
+        if (parse_u64(word, 68, 65535, &mtu) < 0)
+                return fail_words(EINVAL, "mtu %s: not a number in 68..65535", word);
+        request->mtu = (uint32_t)mtu;
+        return 0;
+}
+
+static bool has_ipv6(const struct net_addresses *list) {
+        for (size_t i = 0; i < list->n; i++)
+                if (list->at[i].family == AF_INET6)
+                        return true;
+        return false;
+}
+
+static int check_gateway(const struct net_request *request, const struct net_address *gateway) {
+        bool is_reachable = address_is_link_local(gateway) && has_ipv6(&request->addresses);
+        for (size_t i = 0; i < request->addresses.n; i++) {
+                if (address_is_same(gateway, &request->addresses.at[i]))
+                        return fail_words(EINVAL, "gateway %s: the address of the interface itself", gateway->text);
+                is_reachable |= address_is_within(gateway, &request->addresses.at[i]);
+        }
+        if (!is_reachable)
+                return fail_words(EINVAL, "gateway %s: outside of the subnets of all addresses", gateway->text);
+        for (const struct net_address *other = request->gateways.at; other < gateway; other++)
+                if (other->family == gateway->family)
+                        return fail_words(EINVAL, "gateway %s: a second one beside %s", gateway->text, other->text);
+        return 0;
+}
+
+static int check_attach(struct net_request *request) {
+        if (!request->bridge)
+                return fail_words(EINVAL, "--bridge is missing");
+        if (!request->interface)
+                request->interface = "eth0";
+        for (size_t i = 0; i < request->gateways.n; i++) {
+                int r = check_gateway(request, &request->gateways.at[i]);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < request->bridge_addresses.n; i++)
+                for (size_t j = 0; j < request->addresses.n; j++)
+                        if (address_is_same(&request->bridge_addresses.at[i], &request->addresses.at[j]))
+                                return fail_words(EINVAL, "address %s: given to the bridge too", request->addresses.at[j].text);
+        if (request->mtu && request->mtu < 1280 &&
+            (has_ipv6(&request->addresses) || has_ipv6(&request->bridge_addresses)))
+                return fail_words(EINVAL, "mtu %u: IPv6 needs at least 1280", request->mtu);
+        return 0;
+}
+
+int request_check(struct net_request *request) {
+        if (!request->root)
+                request->root = "/run/netsetup";
+        if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS))
+                return fail_words(EINVAL, "an id is missing");
+        if (!request->netns && request->command & (NET_ATTACH | NET_LOOPBACK))
+                return fail_words(EINVAL, "--netns is missing");
+        return request->command == NET_ATTACH ? check_attach(request) : 0;
+}

@@ -1,0 +1,58 @@
+#include "netsetup/tag.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/str.h"
+
+#include <string.h>
+
+static const char prefix[] = "rundlet:";
+enum { CUT_ID = 180 };
+
+/* FNV-1a over both words and the NUL between them, then mixed so that every bit of the input reaches every bit of the result. */
+static uint64_t hash(uint64_t seed, const char *id, const char *interface) {
+        uint64_t h = 0xcbf29ce484222325 ^ seed;
+        const char *words[] = { id, interface };
+        for (size_t i = 0; i < 2; i++) {
+                const char *c = words[i];
+                do {
+                        h = (h ^ (uint8_t)*c) * 0x100000001b3;
+                } while (*c++);
+        }
+        h = (h ^ (h >> 33)) * 0xff51afd7ed558ccd;
+        h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53;
+        return h ^ (h >> 33);
+}
+
+const char *tag_alias(const char *id, const char *interface) {
+        if (sizeof(prefix) - 1 + strlen(id) + 1 + strlen(interface) <= LINK_ALIAS_MAX)
+                return str_format("%s%s:%s", prefix, id, interface);
+        return str_format("%s%.*s~%016llx%016llx:%s", prefix, CUT_ID, id, (unsigned long long)hash(1, id, ""),
+                          (unsigned long long)hash(2, id, ""), interface);
+}
+
+const char *tag_link_name(const char *id, const char *interface) {
+        static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+        char name[LINK_NAME_SIZE] = "rl";
+        uint64_t h = hash(0, id, interface);
+        for (size_t i = 2; i < LINK_NAME_SIZE - 1; i++, h >>= 5)
+                name[i] = digits[h & 31];
+        return arena_strdup(name);
+}
+
+bool tag_read(const char *alias, struct tag *ret) {
+        if (!alias || !str_starts(alias, prefix))
+                return false;
+        const char *id = alias + sizeof(prefix) - 1;
+        const char *colon = strchr(id, ':');
+        if (!colon || colon == id || colon[1] == '\0' || strlen(colon + 1) >= LINK_NAME_SIZE || strchr(colon + 1, ':'))
+                return false;
+        *ret = (struct tag){ .id = arena_strndup(id, (size_t)(colon - id)), .interface = arena_strdup(colon + 1) };
+        return true;
+}
+
+bool tag_is_of(const char *alias, const char *id, const char *interface) {
+        struct tag tag;
+        if (!tag_read(alias, &tag) || (interface && !str_eq(tag.interface, interface)))
+                return false;
+        return str_eq(alias, tag_alias(id, tag.interface));
+}

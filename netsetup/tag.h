@@ -1,0 +1,24 @@
+/* What marks a link as ours: its alias "rundlet:ID:INTERFACE", and the name that follows from both.  Pure.
+ *
+ * The alias is the truth; the name is only where to look.  A name has 15 bytes, so it is a hash of the whole id and interface;
+ * an id too long for an alias (255 bytes) is cut there and followed by '~', which no id contains, and a hash. */
+#ifndef NETSETUP_TAG_H
+#define NETSETUP_TAG_H
+
+#include "netsetup/link.h"
+
+struct tag {
+        const char *id, *interface;
+};
+
+/* The alias and the link name of an id's interface, in the arena. */
+const char *tag_alias(const char *id, const char *interface);
+const char *tag_link_name(const char *id, const char *interface);
+
+/* Takes an alias (may be NULL) apart; false when it is not one of ours. */
+bool tag_read(const char *alias, struct tag *ret);
+
+/* True when the alias is that of the id, and of the interface unless that is NULL. */
+bool tag_is_of(const char *alias, const char *id, const char *interface);
+
+#endif

@@ -1,0 +1,120 @@
+#include "netsetup/words.h"
+
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 28 };
+
+const struct words_command *words_command(const struct words_table *table, const char *name) {
+        for (const struct words_command *command = table->commands; command->name; command++)
+                if (str_eq(command->name, name))
+                        return command;
+        return NULL;
+}
+
+/* The option of a command that the word names, --name or --name=value or -letter; NULL when there is none. */
+static const struct words_option *find(const struct words_table *table, const struct words_command *command, const char *word) {
+        size_t length = strcspn(word, "=");
+        for (const struct words_option *option = table->options; option->name; option++) {
+                if (!(option->commands & command->bit))
+                        continue;
+                if (word[1] == '-' && strlen(option->name) == length - 2 && strncmp(option->name, word + 2, length - 2) == 0)
+                        return option;
+                if (option->letter && word[1] == option->letter && word[2] == '\0')
+                        return option;
+        }
+        return NULL;
+}
+
+/* One option at argv[0]; the number of words used is returned. */
+static int read_option(const struct words_option *option, const char *const *argv, struct net_request *request, unsigned *flags) {
+        const char *value = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
+        int used = 1;
+        if (!option->value) {
+                if (value)
+                        return fail_words(EINVAL, "--%s: takes no value", option->name);
+                *flags |= option->flag;
+                return used;
+        }
+        if (value)
+                value++;
+        else if (argv[1])
+                value = argv[used++];
+        else
+                return fail_words(EINVAL, "--%s: %s is missing", option->name, option->value);
+        int r = option->take(request, value);
+        return r < 0 ? r : used;
+}
+
+int words_read(const struct words_table *table, const struct words_command *command, const char *const *argv,
+               struct net_request *ret_request, unsigned *ret_flags) {
+        uint64_t seen = 0;
+        bool is_over = false;
+        while (*argv) {
+                const char *word = *argv;
+                if (is_over || word[0] != '-' || word[1] == '\0') {
+                        if (!command->operand)
+                                return fail_words(EINVAL, "%s: not expected", word);
+                        if (ret_request->id)
+                                return fail_words(EINVAL, "%s: not expected after the id %s", word, ret_request->id);
+                        int r = request_take_id(ret_request, word);
+                        if (r < 0)
+                                return r;
+                        argv++;
+                        continue;
+                }
+                if (str_eq(word, "--")) {
+                        is_over = true;
+                        argv++;
+                        continue;
+                }
+                const struct words_option *option = find(table, command, word);
+                if (!option)
+                        return fail_words(EINVAL, "%s: %s has no such option", word, command->name);
+                uint64_t bit = UINT64_C(1) << (option - table->options);
+                if (seen & bit && option->value && !option->is_many)
+                        return fail_words(EINVAL, "--%s: given twice", option->name);
+                seen |= bit;
+                int used = read_option(option, argv, ret_request, ret_flags);
+                if (used < 0)
+                        return used;
+                argv += used;
+        }
+        return 0;
+}
+
+static const char *padded(const char *text) {
+        return str_format("  %-*s %s", HELP_COLUMN - 3, text, strlen(text) > HELP_COLUMN - 3 ? "\n" : "");
+}
+
+static const char *row(const char *left, const char *right) {
+        const char *start = padded(left);
+        return str_format("%s%*s%s\n", start, str_ends(start, "\n") ? HELP_COLUMN : 0, "", right);
+}
+
+const char *words_help(const struct words_table *table, const struct words_command *command) {
+        struct strv text = { 0 };
+        if (command) {
+                strv_add(&text, str_format("usage: %s %s%s%s [options]\n\n%s.\n\n", table->program, command->name,
+                                           command->operand ? " " : "", command->operand ? command->operand : "",
+                                           command->help));
+                for (const struct words_option *option = table->options; option->name; option++)
+                        if (option->commands & command->bit)
+                                strv_add(&text, row(str_format("%s--%s%s%s", option->letter ? str_format("-%c, ", option->letter) : "",
+                                                               option->name, option->value ? " " : "",
+                                                               option->value ? option->value : ""),
+                                                    option->help));
+        } else {
+                strv_add(&text, str_format("usage: %s [plan] COMMAND [ID] [options]\n\n", table->program));
+                for (command = table->commands; command->name; command++)
+                        strv_add(&text, row(str_format("%s%s%s", command->name, command->operand ? " " : "",
+                                                       command->operand ? command->operand : ""),
+                                            command->help));
+                strv_add(&text, str_format("\n  plan COMMAND              Print what the command would do and do nothing\n"
+                                           "  --version                 Print the version\n"
+                                           "  COMMAND --help            Options of a command\n"));
+        }
+        return str_join(&text, "");
+}
