@@ -22,6 +22,7 @@ struct container_record {
         const char *boot_id;
         int64_t pid;
         uint64_t start_time;      /* clock ticks after boot */
+        uint64_t pid_inode;       /* of its pidfd, unique in a boot (6.9); 0: this kernel has none */
         const char *cgroup_path;  /* "" when none was made */
         const char *cgroup_driver; /* "cgroupfs" */
         bool own_overlay;         /* overlay/ exists and goes with the container */
@@ -53,7 +54,7 @@ int store_check_id(const char *id);
 int store_create(const struct store *store, const char *id, struct entry *ret);
 
 /* Opens and locks an existing one, waiting for the lock; absent: -ENOENT "container \"ID\" does not exist".  operation as of lock_fd:
- * LOCK_SH for readers, LOCK_EX for changes; a folder that was deleted while we waited is absent. */
+ * LOCK_SH for readers, LOCK_EX for changes, | LOCK_NB (-EWOULDBLOCK), 0 for none; a folder that was deleted while we waited is absent. */
 int store_lock(const struct store *store, const char *id, int operation, struct entry *ret);
 
 int store_save(const struct entry *entry, const struct container_record *record);
@@ -75,6 +76,9 @@ void entry_release(struct entry *entry);
 int process_start_time(pid_t pid, uint64_t *ret);
 /* The kernel's boot id, in the arena. */
 int process_boot_id(const char **ret);
+bool process_is_gone(int pidfd);
+/* Puts who the process is into the record: pid, boot id, start time, inode. */
+int process_remember(pid_t pid, int pidfd, struct container_record *record);
 /* A pidfd of the recorded process, verified (boot id, start time before and after opening); -ESRCH without words when it is no longer there. */
 int process_open(const struct container_record *record, int *ret_pidfd);
 

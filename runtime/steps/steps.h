@@ -68,9 +68,7 @@ enum step_kind {
         /* talk */
         STEP_SEND,      /* send message flags (enum step_message_type) on SLOT_SYNC */
         STEP_AWAIT,     /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
-        STEP_START,     /* wait on SLOT_START for `start`: accept, say MESSAGE_READY, go on at MESSAGE_GO; a `start` that
-                         * dies before that is forgotten and the next one awaited.  Then the connection says
-                         * MESSAGE_FAILED, or closes at execve: success */
+        STEP_START,     /* wait on SLOT_START for `start`: the two-phase talk is told in runtime/container/start.c */
         STEP_HOOK,      /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none);
                          * -ETIMEDOUT, or -ECANCELED when it ends with anything but status 0 */
         /* the process */
@@ -145,6 +143,8 @@ enum step_message_type {
         MESSAGE_HOOKS = 'h',  /* child: mounts are made, run prestart and createRuntime; parent answers MESSAGE_GO */
         MESSAGE_PID = 'p',    /* child: value is the pid STEP_FORK made */
         MESSAGE_READY = 'r',  /* child: all that can fail early is done; parent answers MESSAGE_GO once the state is saved */
+        MESSAGE_START = 's',  /* on the connection of `start`, both ways */
+        MESSAGE_START = 's',  /* `start` and init, both ways, on start.sock: see runtime/container/start.c */
         MESSAGE_GO = 'g',
 };
 

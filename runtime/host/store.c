@@ -1,0 +1,334 @@
+#include "runtime/host/store.h"
+
+#include "runtime/host/probe.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define RECORD_MAX (1u << 20)
+#define CONFIG_MAX JSON_MAX_SIZE
+#define ID_MAX 255
+
+static const struct json_field container_record_fields[] = {
+        FIELD(container_record, "version", version, .flags = J_REQUIRED, .min = 1, .max = 1),
+        FIELD(container_record, "id", id, .flags = J_REQUIRED),
+        FIELD(container_record, "bundle", bundle, .flags = J_REQUIRED),
+        FIELD(container_record, "rootfs", rootfs),
+        FIELD(container_record, "created", created, .flags = J_REQUIRED),
+        FIELD(container_record, "owner", owner),
+        FIELD(container_record, "phase", phase, .flags = J_REQUIRED),
+        FIELD(container_record, "bootId", boot_id, .flags = J_REQUIRED),
+        FIELD(container_record, "pid", pid, .flags = J_REQUIRED | J_KEEP_EMPTY, .min = 0, .max = INT32_MAX),
+        FIELD(container_record, "startTime", start_time, .flags = J_KEEP_EMPTY),
+        FIELD(container_record, "pidInode", pid_inode),
+        FIELD(container_record, "cgroupPath", cgroup_path, .flags = J_KEEP_EMPTY),
+        FIELD(container_record, "cgroupDriver", cgroup_driver),
+        FIELD(container_record, "ownOverlay", own_overlay),
+        FIELD(container_record, "annotations", annotations),
+};
+TYPE(container_record);
+
+/* -- the state root -- */
+
+/* The folder of a user's own runtime files is only taken when it is really theirs. */
+static int check_runtime_dir(const char *path) {
+        struct stat status;
+        if (*path != '/')
+                return fail_words(EINVAL, "XDG_RUNTIME_DIR %s: not an absolute path", path);
+        if (stat(path, &status) < 0)
+                return fail(errno, "XDG_RUNTIME_DIR %s", path);
+        if (!S_ISDIR(status.st_mode))
+                return fail(ENOTDIR, "XDG_RUNTIME_DIR %s", path);
+        if (status.st_uid != geteuid() || (status.st_mode & 022))
+                return fail_words(EPERM, "XDG_RUNTIME_DIR %s: others can write to it, or it is not yours", path);
+        return 0;
+}
+
+static int default_root(const char **ret_path, bool *ret_sticky) {
+        const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+        if (probe_get()->is_root) {
+                *ret_path = "/run/rundlet";
+                return 0;
+        }
+        if (!runtime_dir || !*runtime_dir)
+                return fail_hint(fail_words(ENOENT, "find a place for the state: XDG_RUNTIME_DIR is not set"),
+                                 "set it, or name a folder with --root");
+        int r = check_runtime_dir(runtime_dir);
+        if (r < 0)
+                return r;
+        *ret_path = str_path(runtime_dir, "rundlet");
+        *ret_sticky = true; /* systemd cleans XDG_RUNTIME_DIR of old files that have no sticky bit */
+        return 0;
+}
+
+static const char *absolute(const char *path) {
+        char here[4096];
+        if (*path == '/' || !getcwd(here, sizeof(here)))
+                return path;
+        return str_path(here, path);
+}
+
+/* mkdir -p; what is made belongs to us alone, whatever the umask. */
+static int make_folders(const char *path, mode_t mode) {
+        char *copy = arena_strdup(path);
+        for (char *slash = copy + 1;; slash++) {
+                slash += strcspn(slash, "/");
+                bool last = *slash == '\0';
+                *slash = '\0';
+                if (mkdir(copy, 0700) == 0) {
+                        if (chmod(copy, last ? mode : 0700) < 0)
+                                return fail(errno, "chmod %s", copy);
+                } else if (errno != EEXIST) {
+                        return fail(errno, "make the state root %s", copy);
+                }
+                if (last)
+                        return 0;
+                *slash = '/';
+        }
+}
+
+static int check_root(int fd, const char *path) {
+        struct stat status;
+        if (fstat(fd, &status) < 0)
+                return fail(errno, "stat %s", path);
+        if (status.st_uid != geteuid())
+                return fail_words(EPERM, "state root %s: belongs to uid %u, not to us", path, (unsigned)status.st_uid);
+        if (status.st_mode & 022)
+                return fail_hint(fail_words(EPERM, "state root %s: others can write to it (mode %04o)", path,
+                                            (unsigned)status.st_mode & 07777),
+                                 "chmod 0700 %s", path);
+        return 0;
+}
+
+int store_open(const char *path, bool make, struct store *ret) {
+        bool sticky = false;
+        int r = path ? 0 : default_root(&path, &sticky);
+        if (r < 0)
+                return r;
+        path = absolute(path);
+        r = make ? make_folders(path, sticky ? 01700 : 0700) : 0;
+        if (r < 0)
+                return r;
+        autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT && !make) {
+                *ret = (struct store){ -1, path };
+                return 0;
+        }
+        if (fd < 0)
+                return fail(errno, "open the state root %s", path);
+        r = check_root(fd, path);
+        if (r < 0)
+                return r;
+        *ret = (struct store){ fd_take(&fd), path };
+        return 0;
+}
+
+/* -- entries -- */
+
+int store_check_id(const char *id) {
+        static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-";
+        size_t size = strlen(id);
+        if (size == 0)
+                return fail_words(EINVAL, "container id: empty");
+        if (size > ID_MAX)
+                return fail_words(EINVAL, "container id: longer than %d bytes", ID_MAX);
+        if (!strchr(first, id[0]))
+                return fail_words(EINVAL, "container id %s: must begin with a letter, a digit, \"_\", \"+\" or \"-\"", id);
+        for (const char *c = id; *c; c++)
+                if (!strchr(first, *c) && *c != '.')
+                        return fail_words(EINVAL, "container id %s: only letters, digits and \"_+-.\" are allowed", id);
+        return 0;
+}
+
+/* Is the folder still what the id names?  It may have been deleted while we waited for its lock. */
+static bool is_current(const struct store *store, const char *id, int folder) {
+        struct stat named, opened;
+        return fstatat(store->root, id, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(folder, &opened) == 0 &&
+               named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+}
+
+static int open_entry(const struct store *store, const char *id) {
+        int fd = openat(store->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static void fill_entry(const struct store *store, const char *id, int folder, struct entry *ret) {
+        *ret = (struct entry){ folder, arena_strdup(id), str_path(store->path, id) };
+}
+
+int store_create(const struct store *store, const char *id, struct entry *ret) {
+        int r = store_check_id(id);
+        if (r < 0)
+                return r;
+        if (mkdirat(store->root, id, 0700) < 0) {
+                if (errno == EEXIST)
+                        return fail_words(EEXIST, "container with given ID already exists: %s", id);
+                return fail(errno, "make %s/%s", store->path, id);
+        }
+        autofd folder = open_entry(store, id);
+        if (folder < 0 || fchmod(folder, 0700) < 0)
+                r = fail(folder < 0 ? folder : errno, "open %s/%s", store->path, id);
+        else
+                r = lock_fd(folder, LOCK_EX);
+        if (r == 0 && !is_current(store, id, folder)) /* a `delete --force` took it for the remains of a crash */
+                return fail_words(EAGAIN, "container %s: deleted while it was created", id);
+        if (r == 0 && fsync(store->root) < 0 && errno != EINVAL)
+                r = fail(errno, "fsync %s", store->path);
+        if (r < 0) {
+                (void)unlinkat(store->root, id, AT_REMOVEDIR);
+                return r;
+        }
+        fill_entry(store, id, fd_take(&folder), ret);
+        return 0;
+}
+
+static int absent(const char *id) {
+        return fail_words(ENOENT, "container \"%s\" does not exist", id);
+}
+
+int store_lock(const struct store *store, const char *id, int operation, struct entry *ret) {
+        int r = store_check_id(id);
+        if (r < 0)
+                return r;
+        if (store->root < 0)
+                return absent(id);
+        autofd folder = open_entry(store, id);
+        if (folder == -ENOENT)
+                return absent(id);
+        if (folder < 0)
+                return fail(folder, "open %s/%s", store->path, id);
+        r = operation ? lock_fd(folder, operation) : 0;
+        if (r < 0)
+                return fail_in(r, "container %s", id);
+        if (!is_current(store, id, folder))
+                return absent(id);
+        fill_entry(store, id, fd_take(&folder), ret);
+        return 0;
+}
+
+void entry_release(struct entry *entry) {
+        entry->folder = fd_close(entry->folder);
+}
+
+/* -- what is in an entry -- */
+
+int store_save(const struct entry *entry, const struct container_record *record) {
+        char *text = json_write(record, &container_record_type, true);
+        int r = replace_file_at(entry->folder, "state.json", 0600, text, strlen(text));
+        return r < 0 ? fail_in(r, "save the state of %s", entry->id) : 0;
+}
+
+/* A path below the cgroup2 mount that can be ours: never the mount itself, never upwards. */
+static bool is_cgroup_path(const char *path) {
+        if (!path || !*path)
+                return true;
+        struct strv parts = str_split(path + 1, '/', false);
+        if (*path != '/')
+                return false;
+        for (size_t i = 0; i < parts.n; i++)
+                if (!*parts.at[i] || str_eq(parts.at[i], ".") || str_eq(parts.at[i], ".."))
+                        return false;
+        return true;
+}
+
+static int check_record(const struct entry *entry, const struct container_record *record) {
+        if (!str_eq(record->id, entry->id))
+                return fail_words(EBADMSG, "id: it is of container %s", record->id);
+        if (!str_eq(record->phase, "creating") && !str_eq(record->phase, "created"))
+                return fail_words(EBADMSG, "phase: unknown %s", record->phase);
+        if (!is_cgroup_path(record->cgroup_path))
+                return fail_words(EBADMSG, "cgroupPath: cannot be %s", record->cgroup_path);
+        return 0;
+}
+
+int store_load(const struct entry *entry, struct container_record *ret) {
+        struct container_record record;
+        char *text;
+        size_t size;
+        int r = read_file_at(entry->folder, "state.json", RECORD_MAX, &text, &size);
+        if (r == 0)
+                r = json_read(text, size, &container_record_type, &(struct json_read_options){ 0 }, &record);
+        if (r == 0)
+                r = check_record(entry, &record);
+        if (r < 0) {
+                (void)fail_in(r, "container %s: its record state.json is unusable", entry->id);
+                return fail_hint(fail_words(EBADMSG, "%s", err_message()), "rundlet delete --force %s removes what is left",
+                                 entry->id);
+        }
+        if (!record.cgroup_path)
+                record.cgroup_path = "";
+        *ret = record;
+        return 0;
+}
+
+int store_save_config(const struct entry *entry, const char *text, size_t size) {
+        int r = replace_file_at(entry->folder, "config.json", 0600, text, size);
+        return r < 0 ? fail_in(r, "save the configuration of %s", entry->id) : 0;
+}
+
+int store_load_config(const struct entry *entry, char **ret_text, size_t *ret_size) {
+        int r = read_file_at(entry->folder, "config.json", CONFIG_MAX, ret_text, ret_size);
+        return r < 0 ? fail_in(r, "the saved configuration of %s", entry->id) : 0;
+}
+
+/* The record goes last: whoever is killed on the way leaves a container that can be deleted again. */
+int store_remove(const struct store *store, struct entry *entry) {
+        int r = remove_tree_at(entry->folder, "overlay");
+        if (r == 0 && unlinkat(entry->folder, "start.sock", 0) < 0 && errno != ENOENT)
+                r = fail(errno, "remove start.sock");
+        if (r == 0 && unlinkat(entry->folder, "config.json", 0) < 0 && errno != ENOENT)
+                r = fail(errno, "remove config.json");
+        if (r == 0)
+                r = remove_tree_at(store->root, entry->id);
+        if (r < 0)
+                return fail_in(r, "remove %s", entry->path);
+        entry_release(entry);
+        return 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void closedirp(DIR **folder) {
+        if (*folder)
+                (void)closedir(*folder);
+}
+
+int store_list(const struct store *store, struct strv *ret_ids) {
+        struct strv ids = { 0 };
+        if (store->root < 0) {
+                *ret_ids = ids;
+                return 0;
+        }
+        autofd fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return fail(errno, "list %s", store->path);
+        __attribute__((cleanup(closedirp))) DIR *folder = fdopendir(fd);
+        if (!folder)
+                return fail(errno, "list %s", store->path);
+        (void)fd_take(&fd);
+        for (;;) {
+                errno = 0;
+                struct dirent *found = readdir(folder);
+                if (!found && errno)
+                        return fail(errno, "list %s", store->path);
+                if (!found)
+                        break;
+                if (found->d_name[0] != '.' && store_check_id(found->d_name) == 0)
+                        strv_add(&ids, arena_strdup(found->d_name));
+        }
+        err_clear();
+        if (ids.n > 1)
+                qsort(ids.at, ids.n, sizeof(ids.at[0]), compare_names);
+        *ret_ids = ids;
+        return 0;
+}
