@@ -144,7 +144,6 @@ enum step_message_type {
         MESSAGE_PID = 'p',    /* child: value is the pid STEP_FORK made */
         MESSAGE_READY = 'r',  /* child: all that can fail early is done; parent answers MESSAGE_GO once the state is saved */
         MESSAGE_START = 's',  /* on the connection of `start`, both ways */
-        MESSAGE_START = 's',  /* `start` and init, both ways, on start.sock: see runtime/container/start.c */
         MESSAGE_GO = 'g',
 };
 
