@@ -115,10 +115,11 @@ void plan_warn(struct plan *plan, const char *format, ...) __attribute__((format
 /* Whether the container gets this namespace: a new one (CLONE_NEWx in the config without a path), or any of its own. */
 bool plan_has_new(const struct build *b, int64_t kind);
 bool plan_has_own(const struct build *b, int64_t kind);
-/* Appends; the current plan->place is remembered.  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
+/* Appends; the current plan->place is remembered.  A slot that is not given is SLOT_NONE (no step names SLOT_SYNC: talk
+ * implies it).  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
 struct step *plan_add_step(struct plan *plan, enum plan_lane lane, struct step step);
 #define plan_add(plan, lane, step_kind_, ...) \
-        plan_add_step(plan, lane, (struct step){ .kind = step_kind_, .slot = SLOT_NONE, .into = SLOT_NONE, __VA_ARGS__ })
+        plan_add_step(plan, lane, (struct step){ .kind = step_kind_, __VA_ARGS__ })
 /* The reference to a slot inside option strings: byte 1 and four hex digits, in the arena. */
 const char *plan_slot_reference(int slot);
 struct lane plan_lane(const struct plan *plan, enum plan_lane lane);
@@ -141,6 +142,7 @@ int plan_build_exec(const struct oci_config *config, const struct oci_process *p
 /* -- builders, one a file; each appends its steps and returns 0 or -errno with words -- */
 int plan_namespaces(struct build *b);       /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
 int plan_namespaces_late(struct build *b);  /* hostname, domainname, loopback, cgroup namespace */
+int plan_join(struct build *b);             /* namespaces.c: exec's entry into the container's namespaces by SLOT_PIDFD */
 int plan_rootfs(struct build *b);           /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
 int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay rootfs of annotations, -> detached (or old-style attached) mount slot, SLOT_NONE when none asked */
 int plan_mounts(struct build *b);           /* mounts.c: config mounts in order */

@@ -1,0 +1,246 @@
+/* Which namespaces the container gets: new ones by clone, existing ones by setns, and its id maps.  Parent side; pure. */
+#include "runtime/plan/plan.h"
+#include "specs/base/err.h"
+#include "specs/oci_names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+struct join {
+        size_t index; /* in linux.namespaces */
+        int64_t kind;
+        int slot;
+};
+
+/* At most one a kind: oci_check refuses a second entry. */
+struct joins {
+        struct join at[8];
+        size_t n;
+};
+
+static const char *kind_name(int64_t kind) {
+        return names_of(&oci_namespace_names, kind);
+}
+
+static void set_place(struct build *b, const struct join *join) {
+        b->plan->place = str_format("linux.namespaces[%zu].path", join->index);
+}
+
+static void add_guard(struct build *b) {
+        plan_add(b->plan, LANE_CHILD, STEP_GUARD, .flags = 1);
+}
+
+/* Root of the user namespace, with every capability in it.  The change of ids undoes the guard. */
+static void become_root(struct build *b) {
+        plan_add(b->plan, LANE_CHILD, STEP_IDS, .flags = IDS(0, 0), .more = 1);
+        add_guard(b);
+}
+
+static bool maps_root(const struct oci_linux *linux_) {
+        bool uid = false, gid = false;
+        for (size_t i = 0; i < linux_->uid_mappings.n; i++)
+                uid |= linux_->uid_mappings.at[i].container_id == 0 && linux_->uid_mappings.at[i].size > 0;
+        for (size_t i = 0; i < linux_->gid_mappings.n; i++)
+                gid |= linux_->gid_mappings.at[i].container_id == 0 && linux_->gid_mappings.at[i].size > 0;
+        return uid && gid;
+}
+
+/* Unsharing time moves only children, so the parent does it around clone; who has no right to that lets the child do it
+ * and enter at execve. */
+static void add_time(struct build *b) {
+        struct plan *plan = b->plan;
+        const struct oci_linux *linux_ = b->config->linux_;
+        for (size_t i = 0; i < linux_->time_offsets.n; i++) {
+                const struct oci_time_offset *offset = &linux_->time_offsets.at[i];
+                strv_add(&plan->time_offsets, str_format("%s %lld %u", offset->key, (long long)offset->secs, offset->nanosecs));
+        }
+        plan->unshares_time = b->probe->is_root;
+}
+
+static int add_time_in_child(struct build *b) {
+        struct plan *plan = b->plan;
+        plan->place = "linux.timeOffsets";
+        plan_add(plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWTIME);
+        if (!plan->time_offsets.n)
+                return 0;
+        int proc = plan_slot(plan, "own proc");
+        if (proc < 0)
+                return proc;
+        plan_add(plan, LANE_CHILD, STEP_OPEN, .into = proc, .a = plan_text(plan, "/proc"),
+                 .flags = O_PATH | O_DIRECTORY, .more = OPEN_PROC);
+        plan_add(plan, LANE_CHILD, STEP_WRITE, .slot = proc, .a = plan_text(plan, "self/timens_offsets"),
+                 .b = plan_text(plan, str_format("%s\n", str_join(&plan->time_offsets, "\n"))));
+        plan_add(plan, LANE_CHILD, STEP_CLOSE, .slot = proc);
+        plan->time_offsets = (struct strv){ 0 };
+        return 0;
+}
+
+static int add_new(struct build *b, size_t index, int64_t kind) {
+        b->plan->place = str_format("linux.namespaces[%zu]", index);
+        if (kind == CLONE_NEWTIME)
+                add_time(b);
+        else if (kind != CLONE_NEWCGROUP) /* the kernel roots it at the caller's cgroup, so the child makes it */
+                b->plan->clone_flags |= (uint64_t)kind;
+        return 0;
+}
+
+static int add_open(struct build *b, struct joins *joins, size_t index, int64_t kind) {
+        struct plan *plan = b->plan;
+        struct join join = { index, kind, SLOT_PIDNS };
+        if (kind != CLONE_NEWPID)
+                join.slot = plan_slot(plan, str_format("%s namespace", kind_name(kind)));
+        if (join.slot < 0)
+                return join.slot;
+        set_place(b, &join);
+        plan_add(plan, LANE_OPEN, STEP_OPEN, .into = join.slot,
+                 .a = plan_text(plan, b->config->linux_->namespaces.at[index].path), .flags = O_RDONLY | O_CLOEXEC,
+                 .more = OPEN_NAMESPACE | (uint64_t)kind << 32);
+        joins->at[joins->n++] = join;
+        return 0;
+}
+
+static int sort_out(struct build *b, struct joins *joins) {
+        const struct oci_linux *linux_ = b->config->linux_;
+        for (size_t i = 0; i < linux_->namespaces.n; i++) {
+                const struct oci_namespace *namespace = &linux_->namespaces.at[i];
+                int64_t kind = namespace->type.v;
+                if ((kind == CLONE_NEWTIME && !b->probe->has_time_namespace) ||
+                    (kind == CLONE_NEWCGROUP && !b->probe->has_cgroup_namespace))
+                        return fail_words(ENOTSUP, "linux.namespaces[%zu]: this kernel has no %s namespaces", i, kind_name(kind));
+                int r = namespace->path ? add_open(b, joins, i, kind) : add_new(b, i, kind);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void join_in_child(struct build *b, const struct joins *joins, bool is_user) {
+        for (size_t i = 0; i < joins->n; i++) {
+                const struct join *join = &joins->at[i];
+                if ((join->kind == CLONE_NEWUSER) != is_user)
+                        continue;
+                set_place(b, join);
+                plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = join->slot, .flags = (uint64_t)join->kind);
+                if (join->kind == CLONE_NEWUSER)
+                        become_root(b);
+                b->plan->joins_pidns |= join->kind == CLONE_NEWPID;
+        }
+}
+
+/* A child born in a new user namespace has no right to enter namespaces of the host, so the parent enters them before
+ * clone, and goes home at once after it. */
+static int join_in_parent(struct build *b, const struct joins *joins) {
+        struct plan *plan = b->plan;
+        for (size_t i = 0; i < joins->n; i++) {
+                const struct join *join = &joins->at[i];
+                set_place(b, join);
+                if (join->kind == CLONE_NEWNS)
+                        return fail_words(EINVAL, "%s: a new user namespace cannot use an existing mount namespace",
+                                          plan->place);
+                int home = plan_slot(plan, str_format("own %s namespace", kind_name(join->kind)));
+                if (home < 0)
+                        return home;
+                const char *file = join->kind == CLONE_NEWNET ? "net" : kind_name(join->kind);
+                plan_add(plan, LANE_OPEN, STEP_OPEN, .into = home,
+                         .a = plan_text(plan, str_format("/proc/self/ns/%s", file)), .flags = O_RDONLY | O_CLOEXEC,
+                         .more = OPEN_NAMESPACE | (uint64_t)join->kind << 32);
+                plan_add(plan, LANE_HOST, STEP_SETNS, .slot = home, .flags = (uint64_t)join->kind);
+        }
+        /* After every path is opened: a joined network or pid namespace would change what they lead to. */
+        for (size_t i = 0; i < joins->n; i++) {
+                set_place(b, &joins->at[i]);
+                plan_add(plan, LANE_OPEN, STEP_SETNS, .slot = joins->at[i].slot, .flags = (uint64_t)joins->at[i].kind);
+        }
+        return 0;
+}
+
+static int add_joins(struct build *b, const struct joins *joins) {
+        if (b->plan->has_new_userns && b->probe->is_root)
+                return join_in_parent(b, joins);
+        /* root still has its rights over the host's namespaces before it enters a user namespace; others get rights only
+         * by entering it. */
+        join_in_child(b, joins, !b->probe->is_root);
+        join_in_child(b, joins, b->probe->is_root);
+        return 0;
+}
+
+static int add_userns(struct build *b) {
+        struct plan *plan = b->plan;
+        const struct oci_linux *linux_ = b->config->linux_;
+        plan->has_new_userns = plan_has_new(b, CLONE_NEWUSER);
+        if (!plan_has_own(b, CLONE_NEWUSER) && !b->probe->is_root)
+                return fail_hint(fail_words(EPERM, "linux.namespaces: an ordinary user needs a user namespace"),
+                                 "`rundlet spec --rootless` writes a config that has one");
+        if (!plan->has_new_userns)
+                return 0;
+        plan->uid_maps = linux_->uid_mappings.at;
+        plan->uid_maps_count = linux_->uid_mappings.n;
+        plan->gid_maps = linux_->gid_mappings.at;
+        plan->gid_maps_count = linux_->gid_mappings.n;
+        plan->place = "linux.uidMappings";
+        plan_add(plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_MAPPED);
+        if (maps_root(linux_))
+                become_root(b);
+        return 0;
+}
+
+int plan_namespaces(struct build *b) {
+        struct joins joins = { .n = 0 };
+        if (!b->config->linux_)
+                return fail_words(EINVAL, "linux: missing");
+        b->plan->place = NULL;
+        add_guard(b);
+        int r = add_userns(b);
+        if (r < 0)
+                return r;
+        r = sort_out(b, &joins);
+        if (r < 0)
+                return r;
+        r = add_joins(b, &joins);
+        if (r < 0)
+                return r;
+        b->plan->place = "linux.namespaces";
+        if (plan_has_new(b, CLONE_NEWCGROUP))
+                plan_add(b->plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWCGROUP);
+        return plan_has_new(b, CLONE_NEWTIME) && !b->plan->unshares_time ? add_time_in_child(b) : 0;
+}
+
+int plan_namespaces_late(struct build *b) {
+        struct plan *plan = b->plan;
+        if (b->config->hostname) {
+                plan->place = "hostname";
+                plan_add(plan, LANE_CHILD, STEP_HOSTNAME, .a = plan_text(plan, b->config->hostname));
+        }
+        if (b->config->domainname) {
+                plan->place = "domainname";
+                plan_add(plan, LANE_CHILD, STEP_DOMAINNAME, .a = plan_text(plan, b->config->domainname));
+        }
+        plan->place = "linux.namespaces";
+        if (plan_has_new(b, CLONE_NEWNET))
+                plan_add(plan, LANE_CHILD, STEP_LOOPBACK);
+        return 0;
+}
+
+int plan_join(struct build *b) {
+        const struct oci_linux *linux_ = b->config->linux_;
+        uint64_t kinds = 0;
+        for (size_t i = 0; linux_ && i < linux_->namespaces.n; i++)
+                kinds |= (uint64_t)linux_->namespaces.at[i].type.v;
+        uint64_t user = kinds & CLONE_NEWUSER, others = kinds & ~user;
+        uint64_t first = b->probe->is_root ? others : user, second = b->probe->is_root ? user : others;
+        b->plan->place = "linux.namespaces";
+        add_guard(b);
+        if (first)
+                plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = first);
+        if (second)
+                plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = second);
+        if (user && (maps_root(linux_) || !plan_has_new(b, CLONE_NEWUSER)))
+                become_root(b);
+        b->plan->joins_pidns = (kinds & CLONE_NEWPID) != 0;
+        return 0;
+}
