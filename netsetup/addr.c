@@ -43,9 +43,9 @@ static const char *check_unicast(const struct net_address *address) {
                        : bytes[0] >= 240 ? "reserved"
                        : bytes[0] >= 224 ? "a multicast address"
                                          : NULL;
-        return bytes[0] == 0xff                     ? "a multicast address"
+        return bytes[0] == 0xff                    ? "a multicast address"
                : memcmp(bytes, loopback6, 16) == 0 ? "the loopback address"
-                                                    : NULL;
+                                                   : NULL;
 }
 
 const char *address_parse_host(const char *word, struct net_address *ret) {
@@ -65,7 +65,8 @@ const char *address_parse_cidr(const char *word, struct net_address *ret) {
         uint64_t prefix = 0;
         const char *slash = strchr(word, '/');
         if (!slash)
-                return strchr(word, ':') ? "no prefix length (as in fd00::2/64)" : "no prefix length (as in 10.0.0.2/24)";
+                return strchr(word, ':') ? "no prefix length (as in fd00::2/64)"
+                                         : "no prefix length (as in 10.0.0.2/24)";
         const char *why = address_parse_host(arena_strndup(word, (size_t)(slash - word)), &address);
         if (why)
                 return why;

@@ -105,16 +105,11 @@ static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
 } kinds[] = {
-        [NET_FIND_FREE] = { .run = run_find_free },
-        [NET_BRIDGE] = { .build = build_bridge },
-        [NET_FIND] = { .run = run_find },
-        [NET_RA_OFF] = { .run = run_ra_off },
-        [NET_UP] = { .build = build_up },
-        [NET_VETH] = { .build = build_veth },
-        [NET_PORT] = { .build = build_port },
-        [NET_ADDRESS] = { .build = build_address },
-        [NET_ROUTE] = { .build = build_route },
-        [NET_DELETE] = { .build = build_delete },
+        [NET_FIND_FREE] = { .run = run_find_free }, [NET_BRIDGE] = { .build = build_bridge },
+        [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
+        [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
+        [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
+        [NET_ROUTE] = { .build = build_route },     [NET_DELETE] = { .build = build_delete },
 };
 
 /* The refusals that are as good as success: a twin was faster. */

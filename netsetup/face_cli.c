@@ -92,8 +92,10 @@ static void print_table(const struct net_result *result, FILE *out) {
                 for (size_t i = 0; i <= result->links.n; i++) {
                         const struct net_link *link = i ? &result->links.at[i - 1] : NULL;
                         const char *const row[COLUMNS] = {
-                                link ? link->id : cells[0], link ? link->interface : cells[1],
-                                link ? link->link : cells[2], link ? or_dash(link->bridge) : cells[3],
+                                link ? link->id : cells[0],
+                                link ? link->interface : cells[1],
+                                link ? link->link : cells[2],
+                                link ? or_dash(link->bridge) : cells[3],
                                 link ? link->state : cells[4],
                                 link ? or_dash(str_join(&link->addresses, ",")) : cells[5],
                         };
@@ -111,8 +113,9 @@ static void print_table(const struct net_result *result, FILE *out) {
 }
 
 static void print_link(const struct net_link *link, FILE *out) {
-        fprintf(out, "%s %s\n  link       %s, %s\n  bridge     %s%s%s\n", link->id, link->interface, link->link, link->state,
-                or_dash(link->bridge), link->isolated ? ", isolated" : "", link->hairpin ? ", hairpin" : "");
+        fprintf(out, "%s %s\n  link       %s, %s\n  bridge     %s%s%s\n", link->id, link->interface, link->link,
+                link->state, or_dash(link->bridge), link->isolated ? ", isolated" : "",
+                link->hairpin ? ", hairpin" : "");
         fprintf(out, "  mac        %s\n  mtu        %u\n", or_dash(link->mac), link->mtu);
         for (size_t i = 0; i < link->addresses.n; i++)
                 fprintf(out, "  address    %s\n", link->addresses.at[i]);

@@ -9,8 +9,8 @@
 struct cli {
         struct net_request request;
         bool is_json;
-        bool is_plan;      /* print the operations only */
-        const char *say;   /* --help, --version: print this and do nothing else */
+        bool is_plan;    /* print the operations only */
+        const char *say; /* --help, --version: print this and do nothing else */
 };
 
 /* Reads the words of main's argv, program name included.  Pure. */

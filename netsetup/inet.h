@@ -1,5 +1,5 @@
-/* Addresses (addr.c) and routes (route.c) of both families: words to numbers, and messages.  The builders are pure: they append
- * one message to a batch. */
+/* Addresses (addr.c) and routes (route.c) of both families: words to numbers, and messages.  The builders are pure:
+ * they append one message to a batch. */
 #ifndef NETSETUP_INET_H
 #define NETSETUP_INET_H
 
@@ -17,8 +17,8 @@ struct net_addresses {
         size_t n;
 };
 
-/* "10.1.0.2/24": an address with its subnet, that an interface can have.  "10.1.0.1": a neighbour's address.  NULL when good and
- * *ret is filled, otherwise why not. */
+/* "10.1.0.2/24": an address with its subnet, that an interface can have.  "10.1.0.1": a neighbour's address.  NULL when
+ * good and *ret is filled, otherwise why not. */
 const char *address_parse_cidr(const char *word, struct net_address *ret);
 const char *address_parse_host(const char *word, struct net_address *ret);
 

@@ -112,7 +112,6 @@ bool link_read(const struct nlmsghdr *message, struct link_info *ret) {
                 .kind = nl_text(nl_find_in(info, IFLA_INFO_KIND)),
                 .alias = nl_text(nl_find(message, sizeof(*header), IFLA_IFALIAS)),
                 .mtu = nl_u32(nl_find(message, sizeof(*header), IFLA_MTU), 0),
-                .state = nl_u8(nl_find(message, sizeof(*header), IFLA_OPERSTATE), IF_OPER_UNKNOWN),
                 .bridge = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_MASTER), 0),
                 .peer = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK), 0),
                 .peer_netns = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK_NETNSID), UINT32_MAX),

@@ -1,7 +1,7 @@
 /* Links: messages that make, change and ask for bridges and veth pairs, and what the kernel says about a link.
  *
- * The builders are pure: they append one message to a batch.  Names are those of the network namespace of the socket that the
- * batch is sent over. */
+ * The builders are pure: they append one message to a batch.  Names are those of the network namespace of the socket
+ * that the batch is sent over. */
 #ifndef NETSETUP_LINK_H
 #define NETSETUP_LINK_H
 
@@ -26,19 +26,18 @@ struct link_port {
 
 struct link_info {
         int index;
-        uint32_t flags; /* IFF_UP... */
+        uint32_t flags;                  /* IFF_UP... */
         const char *name, *kind, *alias; /* alias NULL when there is none */
         uint8_t mac[LINK_MAC_SIZE];
         uint32_t mtu;
-        uint8_t state;   /* IF_OPER_UP... */
-        int bridge;      /* index of what it is a port of; 0: nothing */
-        int peer;        /* index of the other end of a veth; 0: unknown */
-        int peer_netns;  /* kernel's number for the namespace of the other end; -1: this one or unknown */
+        int bridge;     /* index of what it is a port of; 0: nothing */
+        int peer;       /* index of the other end of a veth; 0: unknown */
+        int peer_netns; /* kernel's number for the namespace of the other end; -1: this one or unknown */
         struct link_port port;
 };
 
-/* A bridge, down, that router advertisements cannot reach yet.  With an address of its own: otherwise the kernel gives it the
- * lowest one of its ports, and it changes under its neighbours as ports come and go. */
+/* A bridge, down, that router advertisements cannot reach yet.  With an address of its own: otherwise the kernel gives
+ * it the lowest one of its ports, and it changes under its neighbours as ports come and go. */
 void link_put_bridge(struct nl_batch *batch, const char *name, const uint8_t mac[LINK_MAC_SIZE]);
 /* Both ends of a veth pair in one message, down. */
 void link_put_veth(struct nl_batch *batch, const struct link_veth *veth);

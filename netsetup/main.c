@@ -1,5 +1,5 @@
-/* netsetup: the netlink helper of rundlet.  Picks the face, prints the error record, sets the exit code: 0 done, 1 failed,
- * 2 the words make no sense. */
+/* netsetup: the netlink helper of rundlet.  Picks the face, prints the error record, sets the exit code: 0 done,
+ * 1 failed, 2 the words make no sense. */
 #include "netsetup/face_cli.h"
 #include "netsetup/net.h"
 
@@ -27,10 +27,10 @@ static const char *command_name(enum net_command command) {
 static int run(const struct cli *cli) {
         const struct net_request *request = &cli->request;
         struct net_result result = { 0 };
+        const char *whose = request->id ? request->id : request->netns;
         int r = net_run(request, cli->is_plan ? stdout : NULL, &result);
         if (r < 0)
-                return fail_in(r, "%s%s%s", command_name(request->command), request->id ? " " : "",
-                               request->id ? request->id : request->command == NET_LOOPBACK ? request->netns : "");
+                return fail_in(r, "%s%s%s", command_name(request->command), whose ? " " : "", whose ? whose : "");
         if (!cli->is_plan)
                 cli_print(cli, &result, stdout);
         return 0;

@@ -61,7 +61,8 @@ static bool ask_index(struct nl *nl, int index, int netns, struct link_info *ret
         return nl_run(nl, &batch, &reply) == 0 && reply.n > 0 && link_read(reply.messages[0], ret);
 }
 
-/* The other end is read through the kernel's number for its namespace: no path is needed.  What may not be read stays out. */
+/* The other end is read through the kernel's number for its namespace: no path is needed.  What may not be read stays
+ * out. */
 static void describe_inside(struct nl *nl, const struct link_info *link, struct net_link *ret) {
         struct link_info inside;
         struct nl_batch batch = { 0 };
@@ -80,7 +81,8 @@ static void describe_inside(struct nl *nl, const struct link_info *link, struct 
         }
 }
 
-static struct net_link *describe(struct nl *nl, const struct link_info *link, const char *id, struct net_result *result) {
+static struct net_link *describe(struct nl *nl, const struct link_info *link, const char *id,
+                                 struct net_result *result) {
         struct tag tag = { 0 };
         struct link_info bridge;
         (void)tag_read(link->alias, &tag);
@@ -88,7 +90,9 @@ static struct net_link *describe(struct nl *nl, const struct link_info *link, co
                 .id = id ? id : tag.id,
                 .interface = tag.interface,
                 .link = link->name,
-                .state = !(link->flags & IFF_UP) ? "down" : link->flags & IFF_LOWER_UP ? "up" : "no carrier",
+                .state = !(link->flags & IFF_UP)      ? "down"
+                         : link->flags & IFF_LOWER_UP ? "up"
+                                                      : "no carrier",
                 .mtu = link->mtu,
                 .isolated = link->port.isolated,
                 .hairpin = link->port.hairpin,

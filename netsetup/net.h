@@ -1,5 +1,6 @@
-/* What netsetup does: a request becomes an ordered list of operations (plan.c: pure, printable), which apply.c carries out and,
- * when one fails, takes back in reverse; net.c tells the story of each command.  Host side; faces call net_run. */
+/* What netsetup does: a request becomes an ordered list of operations (plan.c: pure, printable), which apply.c carries
+ * out and, when one fails, takes back in reverse; net.c tells the story of each command.  Host side; faces call
+ * net_run. */
 #ifndef NETSETUP_NET_H
 #define NETSETUP_NET_H
 
@@ -10,7 +11,7 @@
 enum net_op_kind {
         NET_FIND_FREE, /* nobody has the link's name */
         NET_BRIDGE,
-        NET_FIND,      /* a link by name -> slot */
+        NET_FIND, /* a link by name -> slot */
         NET_RA_OFF,
         NET_UP,
         NET_VETH,
@@ -27,14 +28,14 @@ enum net_op_state { NET_OP_PENDING, NET_OP_DONE, NET_OP_TOLERATED };
 
 struct net_op {
         enum net_op_kind kind;
-        bool is_inside;     /* in the namespace of the container */
-        bool is_joined;     /* in one send with the operation before */
-        bool is_bridge;     /* NET_FIND: it must be a bridge; NET_ADDRESS: it may be there already */
+        bool is_inside; /* in the namespace of the container */
+        bool is_joined; /* in one send with the operation before */
+        bool is_bridge; /* NET_FIND: it must be a bridge; NET_ADDRESS: it may be there already */
         enum net_slot slot;
         const char *link;
         const struct net_address *address;
         const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
-        int index;          /* NET_DELETE */
+        int index;                         /* NET_DELETE */
         enum net_op_state state;
         const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
 };
@@ -59,7 +60,7 @@ struct net_hands {
         int netns;
         struct link_info found[NET_SLOTS];
 };
-/* Carries the plan out.  When an operation fails, those before it are taken back and the record names the failed one. */
+/* Carries the plan out.  When an operation fails, those before it are taken back and the record names what failed. */
 int net_apply(struct net_plan *plan, struct net_hands *hands);
 
 /* net.c: does what the request says (with dry: prints to it what would be done instead). */

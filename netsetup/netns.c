@@ -73,7 +73,8 @@ int netns_number(struct nl *nl, int netns, int *ret) {
         if (r < 0)
                 return r;
         if (reply.answers[0].error || reply.n != 1)
-                return fail(reply.answers[0].error ? reply.answers[0].error : EPROTO, "ask for number of network namespace");
+                return fail(reply.answers[0].error ? reply.answers[0].error : EPROTO,
+                            "ask for number of network namespace");
         *ret = (int)nl_u32(nl_find(reply.messages[0], sizeof(header), NETNSA_NSID), UINT32_MAX);
         return 0;
 }

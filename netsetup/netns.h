@@ -4,8 +4,8 @@
 
 #include "netsetup/nl.h"
 
-/* Opens the namespace that word names: digits are a process id, all else a path.  Returns the fd in *ret.  -ENOENT or -ESRCH when
- * there is no such path or process, -EINVAL when it is something else than a network namespace. */
+/* Opens the namespace that word names: digits are a process id, all else a path.  Returns the fd in *ret.  -ENOENT or
+ * -ESRCH when there is no such path or process, -EINVAL when it is something else than a network namespace. */
 int netns_open(const char *word, int *ret);
 
 /* A netlink socket inside the namespace: the process enters it, opens the socket and comes back. */

@@ -19,7 +19,10 @@ void nl_closep(struct nl *nl) {
 }
 
 int nl_open(struct nl *ret) {
-        static const struct { int option; const char *name; } options[] = {
+        static const struct {
+                int option;
+                const char *name;
+        } options[] = {
                 { NETLINK_CAP_ACK, "capped acks" },
                 { NETLINK_EXT_ACK, "extended acks" },
                 { NETLINK_GET_STRICT_CHK, "strict checks" },
@@ -132,7 +135,10 @@ static int receive(struct nl *nl, void *buffer, size_t *ret_size) {
                 struct sockaddr_nl from = { 0 };
                 struct iovec bytes = { .iov_base = buffer, .iov_len = RECEIVE_SIZE };
                 struct msghdr header = {
-                        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &bytes, .msg_iovlen = 1,
+                        .msg_name = &from,
+                        .msg_namelen = sizeof(from),
+                        .msg_iov = &bytes,
+                        .msg_iovlen = 1,
                 };
                 ssize_t size = recvmsg(mnl_socket_get_fd(nl->socket), &header, 0);
                 if (size < 0 && errno == EINTR)

@@ -1,5 +1,5 @@
-/* Netlink: a builder of message batches, one socket, and answers that are not trusted.  The only door to libmnl; whoever
- * adds messages (link.c, addr.c, route.c) or reads them does it with these functions.
+/* Netlink: a builder of message batches, one socket, and answers that are not trusted.  The only door to libmnl;
+ * whoever adds messages (link.c, addr.c, route.c) or reads them does it with these functions.
  *
  * A batch is plain bytes until nl_run sends it, so a test can look at it without rights.  Putting into a full batch
  * sets its overflow flag for good and changes nothing else; nl_run refuses such a batch, so builders need no checks. */
@@ -14,10 +14,10 @@
 enum { NL_BATCH_SIZE = 32768, NL_BATCH_MESSAGES = 32 };
 
 struct nl_batch {
-        size_t used;     /* bytes of all messages, the open one included */
-        size_t begin;    /* where the open message begins */
-        size_t count;    /* messages */
-        bool overflow;   /* sticky: something did not fit */
+        size_t used;   /* bytes of all messages, the open one included */
+        size_t begin;  /* where the open message begins */
+        size_t count;  /* messages */
+        bool overflow; /* sticky: something did not fit */
         _Alignas(8) char bytes[NL_BATCH_SIZE];
 };
 
@@ -49,8 +49,8 @@ void nl_closep(struct nl *nl);
 /* A route netlink socket of the network namespace the process is in now; it stays there when the process goes on. */
 int nl_open(struct nl *ret);
 
-/* Begins the next message with its family header (ifinfomsg, ifaddrmsg...).  NLM_F_REQUEST is added, and NLM_F_ACK unless the
- * flags ask for a dump. */
+/* Begins the next message with its family header (ifinfomsg, ifaddrmsg...).  NLM_F_REQUEST is added, and NLM_F_ACK
+ * unless the flags ask for a dump. */
 void nl_begin(struct nl_batch *batch, uint16_t type, uint16_t flags, const void *header, size_t size);
 
 /* Attributes of the open message.  nl_put_text includes the NUL. */
@@ -66,23 +66,25 @@ void nl_nest_end(struct nl_batch *batch, size_t nest);
 void nl_put_raw(struct nl_batch *batch, const void *data, size_t size);
 
 /* Sends the whole batch in one call and waits for every answer; the kernel works through all messages even when one
- * fails.  The batch is either up to NL_BATCH_MESSAGES requests or one dump, which is asked again (a bounded number of times) when
- * it was interrupted.  Returns 0 when everything was answered, with refusals in ret->answers; fails when the talk itself failed. */
+ * fails.  The batch is either up to NL_BATCH_MESSAGES requests or one dump, which is asked again (a bounded number of
+ * times) when it was interrupted.  Returns 0 when everything was answered, with refusals in ret->answers; fails when
+ * the talk itself failed. */
 int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret);
 
-/* Reads one datagram as answers to count messages whose first has the sequence number seq.  Pure; part of nl_run, public for its
- * test: the bytes may be anything.  -EPROTO for what the kernel would never send. */
+/* Reads one datagram as answers to count messages whose first has the sequence number seq.  Pure; part of nl_run,
+ * public for its test: the bytes may be anything.  -EPROTO for what the kernel would never send. */
 int nl_reply_add(struct nl_reply *reply, const void *bytes, size_t size, uint32_t seq, size_t count);
 
-/* The attribute of a message whose family header has the given size, or of a nest; NULL when absent, nest may be NULL. */
+/* The attribute of a message whose family header has the given size, or of a nest; NULL when absent, nest may be NULL.
+ */
 const struct nlattr *nl_find(const struct nlmsghdr *message, size_t header, uint16_t type);
 const struct nlattr *nl_find_in(const struct nlattr *nest, uint16_t type);
 
 /* The family header of a message, NULL when the message is too short for it. */
 const void *nl_header(const struct nlmsghdr *message, size_t size);
 
-/* Values; attribute may be NULL.  Of a wrong size: the default.  Text is copied, ends at the first NUL, and whatever is not
- * printable ASCII is replaced by '?': it goes to a terminal. */
+/* Values; attribute may be NULL.  Of a wrong size: the default.  Text is copied, ends at the first NUL, and whatever is
+ * not printable ASCII is replaced by '?': it goes to a terminal. */
 uint32_t nl_u32(const struct nlattr *attribute, uint32_t absent);
 uint8_t nl_u8(const struct nlattr *attribute, uint8_t absent);
 const char *nl_text(const struct nlattr *attribute);

@@ -26,7 +26,8 @@ static void plan_inside(struct net_plan *plan, const struct net_request *r) {
         size_t joined = 0;
         add(plan, (struct net_op){ NET_FIND, .is_inside = true, .link = "lo", .slot = NET_SLOT_LOOPBACK });
         if (r->command == NET_ATTACH)
-                add(plan, (struct net_op){ NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE });
+                add(plan,
+                    (struct net_op){ NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE });
         add_inside(plan, (struct net_op){ NET_UP, .link = "lo", .slot = NET_SLOT_LOOPBACK }, &joined);
         if (r->command == NET_LOOPBACK)
                 return;
@@ -56,8 +57,8 @@ struct net_plan net_plan(const struct net_request *r) {
         add(&plan, (struct net_op){ NET_FIND_FREE, .link = link, .request = r });
         for (size_t i = 0; i < sizeof(bridge_kinds) / sizeof(bridge_kinds[0]); i++)
                 add(&plan, bridge)->kind = bridge_kinds[i];
-        /* One send, so that no signal can leave a link without a tag.  The kernel goes on after a failure, and then there
-         * is no link of this name to tag: it was looked for. */
+        /* One send, so that no signal can leave a link without a tag.  The kernel goes on after a failure, and then
+         * there is no link of this name to tag: it was looked for. */
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
         plan_inside(&plan, r);

@@ -43,8 +43,8 @@ int request_take_id(struct net_request *request, const char *word) {
         return 0;
 }
 
-/* The kernel's rules (dev_valid_name), and two more: '%' would make the kernel choose a number, and what is not printable
- * ASCII has no place in a name that people read. */
+/* The kernel's rules (dev_valid_name), and two more: '%' would make the kernel choose a number, and what is not
+ * printable ASCII has no place in a name that people read. */
 static int check_link_name(const char *what, const char *word) {
         size_t length = strlen(word);
         if (length == 0)
@@ -55,7 +55,8 @@ static int check_link_name(const char *what, const char *word) {
                 return fail_words(EINVAL, "%s %s: not a name", what, word);
         for (const char *c = word; *c; c++)
                 if (*c <= ' ' || *c > '~' || strchr("/:%", *c))
-                        return fail_words(EINVAL, "%s %s: spaces, / : %% and unprintable characters are not allowed", what, word);
+                        return fail_words(EINVAL, "%s %s: spaces, / : %% and unprintable characters are not allowed",
+                                          what, word);
         return 0;
 }
 
@@ -79,7 +80,8 @@ int request_take_root(struct net_request *request, const char *word) {
         return word[0] == '/' ? 0 : fail_words(EINVAL, "root %s: not an absolute path", word);
 }
 
-static int take_address(struct net_addresses *list, const char *what, const char *why, const struct net_address *address) {
+static int take_address(struct net_addresses *list, const char *what, const char *why,
+                        const struct net_address *address) {
         if (why)
                 return fail_words(EINVAL, "%s: %s", what, why);
         for (size_t i = 0; i < list->n; i++)
@@ -168,7 +170,8 @@ static int check_attach(struct net_request *request) {
         for (size_t i = 0; i < request->bridge_addresses.n; i++)
                 for (size_t j = 0; j < request->addresses.n; j++)
                         if (address_is_same(&request->bridge_addresses.at[i], &request->addresses.at[j]))
-                                return fail_words(EINVAL, "address %s: given to the bridge too", request->addresses.at[j].text);
+                                return fail_words(EINVAL, "address %s: given to the bridge too",
+                                                  request->addresses.at[j].text);
         if (request->mtu && request->mtu < 1280 &&
             (has_ipv6(&request->addresses) || has_ipv6(&request->bridge_addresses)))
                 return fail_words(EINVAL, "mtu %u: IPv6 needs at least 1280", request->mtu);

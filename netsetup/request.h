@@ -1,5 +1,6 @@
-/* The one request and the one result: every face (so far the command line) turns its input into the first, net.c answers with the
- * second.  Here are also the rules that words must keep, alone (request_take_...) and together (request_check).  Pure. */
+/* The one request and the one result: every face (so far the command line) turns its input into the first, net.c
+ * answers with the second.  Here are also the rules that words must keep, alone (request_take_...) and together
+ * (request_check).  Pure. */
 #ifndef NETSETUP_REQUEST_H
 #define NETSETUP_REQUEST_H
 
@@ -23,11 +24,11 @@ struct net_request {
         const char *interface; /* its name inside; NULL for detach: all of the id */
         const char *netns;     /* path or process id; NULL: not given */
         const char *bridge;
-        const char *root;      /* folder of the lock */
+        const char *root; /* folder of the lock */
         struct net_addresses addresses, gateways, bridge_addresses;
         uint8_t mac[LINK_MAC_SIZE];
         bool has_mac;
-        uint32_t mtu;          /* 0: the kernel's default */
+        uint32_t mtu; /* 0: the kernel's default */
         struct link_port port;
 };
 
@@ -40,7 +41,7 @@ struct net_link {
         uint32_t mtu;
         bool isolated, hairpin;
         struct strv addresses;
-        struct strv gateways;       /* only of attach: the kernel shows routes to those inside only */
+        struct strv gateways; /* only of attach: the kernel shows routes to those inside only */
 };
 
 struct net_result {

@@ -8,7 +8,8 @@
 static const char prefix[] = "rundlet:";
 enum { CUT_ID = 180 };
 
-/* FNV-1a over both words and the NUL between them, then mixed so that every bit of the input reaches every bit of the result. */
+/* FNV-1a over both words and the NUL between them, then mixed so that every bit of the input reaches every bit of the
+ * result. */
 static uint64_t hash(uint64_t seed, const char *id, const char *interface) {
         uint64_t h = 0xcbf29ce484222325 ^ seed;
         const char *words[] = { id, interface };

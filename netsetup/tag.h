@@ -1,7 +1,8 @@
 /* What marks a link as ours: its alias "rundlet:ID:INTERFACE", and the name that follows from both.  Pure.
  *
- * The alias is the truth; the name is only where to look.  A name has 15 bytes, so it is a hash of the whole id and interface;
- * an id too long for an alias (255 bytes) is cut there and followed by '~', which no id contains, and a hash. */
+ * The alias is the truth; the name is only where to look.  A name has 15 bytes, so it is a hash of the whole id and
+ * interface; an id too long for an alias (255 bytes) is cut there and followed by '~', which no id contains, and a
+ * hash. */
 #ifndef NETSETUP_TAG_H
 #define NETSETUP_TAG_H
 

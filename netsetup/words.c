@@ -15,12 +15,14 @@ const struct words_command *words_command(const struct words_table *table, const
 }
 
 /* The option of a command that the word names, --name or --name=value or -letter; NULL when there is none. */
-static const struct words_option *find(const struct words_table *table, const struct words_command *command, const char *word) {
+static const struct words_option *find(const struct words_table *table, const struct words_command *command,
+                                       const char *word) {
         size_t length = strcspn(word, "=");
         for (const struct words_option *option = table->options; option->name; option++) {
                 if (!(option->commands & command->bit))
                         continue;
-                if (word[1] == '-' && strlen(option->name) == length - 2 && strncmp(option->name, word + 2, length - 2) == 0)
+                if (word[1] == '-' && strlen(option->name) == length - 2 &&
+                    strncmp(option->name, word + 2, length - 2) == 0)
                         return option;
                 if (option->letter && word[1] == option->letter && word[2] == '\0')
                         return option;
@@ -29,7 +31,8 @@ static const struct words_option *find(const struct words_table *table, const st
 }
 
 /* One option at argv[0]; the number of words used is returned. */
-static int read_option(const struct words_option *option, const char *const *argv, struct net_request *request, unsigned *flags) {
+static int read_option(const struct words_option *option, const char *const *argv, struct net_request *request,
+                       unsigned *flags) {
         const char *value = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
         int used = 1;
         if (!option->value) {
@@ -102,19 +105,22 @@ const char *words_help(const struct words_table *table, const struct words_comma
                                            command->help));
                 for (const struct words_option *option = table->options; option->name; option++)
                         if (option->commands & command->bit)
-                                strv_add(&text, row(str_format("%s--%s%s%s", option->letter ? str_format("-%c, ", option->letter) : "",
-                                                               option->name, option->value ? " " : "",
-                                                               option->value ? option->value : ""),
-                                                    option->help));
+                                strv_add(&text,
+                                         row(str_format("%s--%s%s%s",
+                                                        option->letter ? str_format("-%c, ", option->letter) : "",
+                                                        option->name, option->value ? " " : "",
+                                                        option->value ? option->value : ""),
+                                             option->help));
         } else {
                 strv_add(&text, str_format("usage: %s [plan] COMMAND [ID] [options]\n\n", table->program));
                 for (command = table->commands; command->name; command++)
                         strv_add(&text, row(str_format("%s%s%s", command->name, command->operand ? " " : "",
                                                        command->operand ? command->operand : ""),
                                             command->help));
-                strv_add(&text, str_format("\n  plan COMMAND              Print what the command would do and do nothing\n"
-                                           "  --version                 Print the version\n"
-                                           "  COMMAND --help            Options of a command\n"));
+                strv_add(&text,
+                         str_format("\n  plan COMMAND              Print what the command would do and do nothing\n"
+                                    "  --version                 Print the version\n"
+                                    "  COMMAND --help            Options of a command\n"));
         }
         return str_join(&text, "");
 }

@@ -10,9 +10,9 @@ struct words_option {
         unsigned commands; /* bits of the commands that have it */
         const char *value; /* what follows, as help calls it; NULL: a flag */
         const char *help;
-        bool is_many;      /* may be given more than once */
+        bool is_many;                                               /* may be given more than once */
         int (*take)(struct net_request *request, const char *word); /* of an option with a value */
-        unsigned flag;     /* of one without: the bit that is set */
+        unsigned flag;                                              /* of one without: the bit that is set */
 };
 
 struct words_command {
