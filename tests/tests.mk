@@ -88,11 +88,18 @@ $(BUILD)/tests/reaper $(BUILD)/tests/pty: $(BUILD)/tests/%: $(BUILD)/tests/%.o
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 # The object stands for the headers that its source includes.
-$(BUILD)/tidy/%.ok: %.c .clang-tidy $(BUILD)/%.o
+define TIDY
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=c11 -DINIT_FILE='"$(BUILD)/rundlet-init"' 2>$@.err || \
 		{ cat $@.err; exit 1; }
 	@touch $@
+endef
+
+$(BUILD)/tidy/netsetup/%.ok: netsetup/%.c .clang-tidy $(BUILD)/objects/netsetup/%.o
+	$(TIDY)
+
+$(BUILD)/tidy/%.ok: %.c .clang-tidy $(BUILD)/%.o
+	$(TIDY)
 
 # --- inside their own build folder ---------------------------------------------------------------------------------
 fuzz-run: $(FUZZ_PROGRAMS)
