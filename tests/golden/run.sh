@@ -1,7 +1,7 @@
 #!/bin/bash
 # config.json -> plan text, without root: every NAME.json here must give the text of NAME.plan, or fail with the words of
-# NAME.err.  NAME.args (optional) holds more words for the command line.  GOLDEN_UPDATE=1 writes NAME.plan and NAME.err
-# anew (an .err stays an .err only while the command fails).  Prints TAP.
+# NAME.err.  NAME.args (optional) holds options of `plan` in place of --probe=full, the kernel that is taken for granted
+# so that the text is the same everywhere.  GOLDEN_UPDATE=1 writes NAME.plan or NAME.err anew.  Prints TAP.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -16,7 +16,7 @@ result() { # GOOD NAME
 }
 
 plan_of() { # NAME: leaves out, err and status
-  local args=()
+  local args=(--probe=full)
   rm -rf "$scratch/bundle"
   mkdir -p "$scratch/bundle/rootfs"
   cp "$here/$1.json" "$scratch/bundle/config.json"
