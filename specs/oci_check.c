@@ -18,7 +18,7 @@
 #define MAX_IDMAPS 340
 
 /* The text of a variadic message in the arena. */
-__attribute__((format(printf, 1, 0))) static char *vtext(const char *format, va_list list) {
+__attribute__((format(printf, 1, 0), nonnull(1))) static char *vtext(const char *format, va_list list) {
         va_list again;
         va_copy(again, list);
         int size = vsnprintf(NULL, 0, format, again);
@@ -124,7 +124,9 @@ static bool has_namespace(const struct check *c, int64_t kind) {
 
 static void rule_uts(struct check *c) {
         bool has_uts = has_namespace(c, CLONE_NEWUTS);
-        const struct { const char *key, *value; } names[] = {
+        const struct {
+                const char *key, *value;
+        } names[] = {
                 { "hostname", c->config->hostname },
                 { "domainname", c->config->domainname },
         };

@@ -143,7 +143,7 @@ static void rule_sysctl(struct check *c) {
                 else if (kind == 0)
                         check_error(c, "linux.sysctl.%s: belongs to the host, not to a namespace", key);
                 else if (!has_namespace(c, kind))
-                        check_error(c, "linux.sysctl.%s: needs a %s namespace", key,
+                        check_error(c, "linux.sysctl.%s: needs a namespace of type %s", key,
                                     names_of(&oci_namespace_names, kind));
                 else if (kind == CLONE_NEWUTS && c->config->domainname && *c->config->domainname)
                         check_error(c, "linux.sysctl.%s: domainname is set too", key);
@@ -152,7 +152,10 @@ static void rule_sysctl(struct check *c) {
 
 static void rule_mount_namespace(struct check *c) {
         const struct oci_linux *l = c->linux_;
-        const struct { const char *key; bool is_set; } restrictions[] = {
+        const struct {
+                const char *key;
+                bool is_set;
+        } restrictions[] = {
                 { "maskedPaths", l->masked_paths.n > 0 },
                 { "readonlyPaths", l->readonly_paths.n > 0 },
                 { "rootfsPropagation", l->rootfs_propagation && *l->rootfs_propagation },

@@ -5,7 +5,7 @@
 #include <ctype.h>
 
 /* Limits of the kernel's CFS bandwidth control, in microseconds. */
-#define MIN_CFS 1000
+#define MIN_CFS        1000
 #define MAX_CFS_PERIOD 1000000
 
 static void rule_memory(struct check *c) {

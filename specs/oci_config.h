@@ -5,7 +5,7 @@
 
 #include "specs/json.h"
 
-#define OCI_VERSION "1.3.0"
+#define OCI_VERSION     "1.3.0"
 #define OCI_VERSION_MIN "1.0.0"
 
 struct oci_root {
@@ -45,9 +45,9 @@ struct oci_box {
 };
 
 struct oci_scheduler {
-        struct named policy;      /* value: SCHED_x */
+        struct named policy; /* value: SCHED_x */
         struct opt_i32 nice, priority;
-        struct named_set flags;   /* bits: SCHED_FLAG_x as bit numbers */
+        struct named_set flags;                   /* bits: SCHED_FLAG_x as bit numbers */
         struct opt_u64 runtime, deadline, period; /* ns */
 };
 
@@ -99,7 +99,7 @@ struct oci_config {
         LIST_OF(oci_mount) mounts;
         struct oci_root *root;
         struct oci_process *process;
-        struct oci_linux *linux_; /* NULL when the section is absent */
+        struct oci_linux *linux_;                           /* NULL when the section is absent */
         struct json_raw solaris, windows, vm, zos, freebsd; /* accepted, ignored */
 };
 

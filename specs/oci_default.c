@@ -6,7 +6,8 @@
 #include <sys/resource.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define COPY(array) { .at = arena_memdup(array, sizeof(array)), .n = COUNT(array) }
+#define COPY(array)                                                                                                    \
+        { .at = arena_memdup(array, sizeof(array)), .n = COUNT(array) }
 #define BIT(n) (1ULL << (n))
 
 /* A list of the arena with what n texts say. */
@@ -21,13 +22,31 @@ static struct strv texts(const char *const *at, size_t n) {
 /* What of the kernel a container has no business to read: the lists of the other runtimes and engines together, and the
  * files beside them that tell of host memory, power, tracing and firmware. */
 static const char *const masked[] = {
-        "/proc/acpi",        "/proc/asound",       "/proc/interrupts",    "/proc/kcore",
-        "/proc/keys",        "/proc/kmsg",         "/proc/kpagecgroup",   "/proc/kpagecount",
-        "/proc/kpageflags",  "/proc/latency_stats", "/proc/sched_debug",  "/proc/scsi",
-        "/proc/slabinfo",    "/proc/timer_list",   "/proc/timer_stats",   "/proc/vmallocinfo",
-        "/sys/devices/virtual/powercap",           "/sys/firmware",       "/sys/fs/bpf",
-        "/sys/fs/pstore",    "/sys/fs/selinux",    "/sys/kernel/debug",   "/sys/kernel/security",
-        "/sys/kernel/tracing", "/sys/power",
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/kmsg",
+        "/proc/kpagecgroup",
+        "/proc/kpagecount",
+        "/proc/kpageflags",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/slabinfo",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/vmallocinfo",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+        "/sys/fs/bpf",
+        "/sys/fs/pstore",
+        "/sys/fs/selinux",
+        "/sys/kernel/debug",
+        "/sys/kernel/security",
+        "/sys/kernel/tracing",
+        "/sys/power",
 };
 
 static const char *const readonly_paths[] = {

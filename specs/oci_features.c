@@ -13,10 +13,8 @@ static const struct json_field oci_feature_fields[] = {
 static TYPE(oci_feature);
 
 static const struct json_field oci_features_cgroup_fields[] = {
-        FIELD(oci_features_cgroup, "v1", v1),
-        FIELD(oci_features_cgroup, "v2", v2),
-        FIELD(oci_features_cgroup, "systemd", systemd),
-        FIELD(oci_features_cgroup, "systemdUser", systemd_user),
+        FIELD(oci_features_cgroup, "v1", v1),           FIELD(oci_features_cgroup, "v2", v2),
+        FIELD(oci_features_cgroup, "systemd", systemd), FIELD(oci_features_cgroup, "systemdUser", systemd_user),
         FIELD(oci_features_cgroup, "rdma", rdma),
 };
 static TYPE(oci_features_cgroup);

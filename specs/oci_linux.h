@@ -10,22 +10,22 @@ struct oci_namespace {
 };
 
 struct oci_time_offset {
-        const char *key;   /* "monotonic" or "boottime" */
+        const char *key; /* "monotonic" or "boottime" */
         int64_t secs;
         uint32_t nanosecs; /* 0..999999999 */
 };
 
 struct oci_device {
-        const char *path, *type;     /* type: c, b, u, p */
-        struct opt_i64 major, minor; /* set unless type is p: the spec requires them, and 0 is a real number */
+        const char *path, *type;            /* type: c, b, u, p */
+        struct opt_i64 major, minor;        /* set unless type is p: the spec requires them, and 0 is a real number */
         struct opt_u32 file_mode, uid, gid; /* fileMode is a decimal number of permission bits */
 };
 
 struct oci_device_rule {
         bool allow;
-        const char *type;   /* a, c, b; NULL is a */
+        const char *type;            /* a, c, b; NULL is a */
         struct opt_i64 major, minor; /* unset or -1: any */
-        const char *access; /* letters of "rwm"; NULL: all */
+        const char *access;          /* letters of "rwm"; NULL: all */
 };
 
 struct oci_memory {
@@ -100,7 +100,7 @@ struct oci_seccomp_arg {
 
 struct oci_seccomp_syscall {
         struct strv names;
-        struct named action;     /* value: enum oci_seccomp_action */
+        struct named action; /* value: enum oci_seccomp_action */
         struct opt_u32 errno_ret;
         LIST_OF(oci_seccomp_arg) args;
 };
@@ -108,8 +108,8 @@ struct oci_seccomp_syscall {
 struct oci_seccomp {
         struct named default_action;
         struct opt_u32 default_errno_ret;
-        struct strv architectures;   /* SCMP_ARCH_x; checked against oci_seccomp_arch_names */
-        struct named_set flags;      /* bits: SECCOMP_FILTER_FLAG_x as bit numbers */
+        struct strv architectures; /* SCMP_ARCH_x; checked against oci_seccomp_arch_names */
+        struct named_set flags;    /* bits: SECCOMP_FILTER_FLAG_x as bit numbers */
         const char *listener_path, *listener_metadata;
         LIST_OF(oci_seccomp_syscall) syscalls;
 };
@@ -127,9 +127,9 @@ struct oci_net_device {
 };
 
 struct oci_memory_policy {
-        struct named mode;       /* value: MPOL_x */
+        struct named mode; /* value: MPOL_x */
         const char *nodes;
-        struct named_set flags;  /* bits: MPOL_F_x as bit numbers */
+        struct named_set flags; /* bits: MPOL_F_x as bit numbers */
 };
 
 struct oci_personality {
@@ -158,8 +158,8 @@ struct oci_linux {
 extern const struct json_type oci_linux_type, oci_resources_type, oci_seccomp_type;
 
 /* The path below /proc/sys of a sysctl key ("net.ipv4.ip_forward" or "net/ipv4/ip_forward"; where dots separate, a
- * slash is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an empty
- * or a ".." component that no kernel parameter has. */
+ * slash is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an
+ * empty or a ".." component that no kernel parameter has. */
 char *oci_sysctl_path(const char *key);
 
 /* The namespace entry of the CLONE_NEWx kind, or NULL when the config does not name it (the host's is kept). */

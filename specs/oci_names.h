@@ -5,7 +5,7 @@
 #include "specs/base/names.h"
 
 enum oci_seccomp_action {
-        OCI_ACT_KILL,         /* the thread */
+        OCI_ACT_KILL, /* the thread */
         OCI_ACT_KILL_PROCESS,
         OCI_ACT_KILL_THREAD,
         OCI_ACT_TRAP,

@@ -1,34 +1,23 @@
 #include "specs/oci_state.h"
 
 /* The order in which runc prints them, which people and scripts are used to. */
-#define STATE_FIELDS(pid_flags) \
-        { \
-                FIELD(oci_state, "ociVersion", oci_version, .flags = J_REQUIRED), \
-                FIELD(oci_state, "id", id, .flags = J_REQUIRED), \
-                FIELD(oci_state, "pid", pid, .flags = pid_flags, .min = 0, .max = INT32_MAX), \
-                FIELD(oci_state, "status", status, .flags = J_REQUIRED), \
-                FIELD(oci_state, "bundle", bundle, .flags = J_REQUIRED), \
-                FIELD(oci_state, "rootfs", rootfs), \
-                FIELD(oci_state, "created", created), \
-                FIELD(oci_state, "annotations", annotations), \
-                FIELD(oci_state, "owner", owner), \
-        }
-
-static const struct json_field oci_state_fields[] = STATE_FIELDS(J_KEEP_EMPTY);
-TYPE(oci_state);
-
-static const struct json_field hook_state_fields[] = STATE_FIELDS(0);
-const struct json_type oci_hook_state_type = {
-        .name = "oci_state",
-        .size = sizeof(struct oci_state),
-        .fields = hook_state_fields,
-        .n = sizeof(hook_state_fields) / sizeof(hook_state_fields[0]),
+static const struct json_field oci_state_fields[] = {
+        FIELD(oci_state, "ociVersion", oci_version, .flags = J_REQUIRED),
+        FIELD(oci_state, "id", id, .flags = J_REQUIRED),
+        FIELD(oci_state, "pid", pid, .min = 0, .max = INT32_MAX),
+        FIELD(oci_state, "status", status, .flags = J_REQUIRED),
+        FIELD(oci_state, "bundle", bundle, .flags = J_REQUIRED),
+        FIELD(oci_state, "rootfs", rootfs),
+        FIELD(oci_state, "created", created),
+        FIELD(oci_state, "annotations", annotations),
+        FIELD(oci_state, "owner", owner),
 };
+TYPE(oci_state);
 
 static const struct json_field oci_process_state_fields[] = {
         FIELD(oci_process_state, "ociVersion", oci_version, .flags = J_REQUIRED),
         FIELD(oci_process_state, "fds", fds),
-        FIELD(oci_process_state, "pid", pid, .flags = J_REQUIRED | J_KEEP_EMPTY, .min = 0, .max = INT32_MAX),
+        FIELD(oci_process_state, "pid", pid, .flags = J_REQUIRED, .min = 0, .max = INT32_MAX),
         FIELD(oci_process_state, "metadata", metadata),
         OBJECT(oci_process_state, "state", state, oci_state, .flags = J_REQUIRED),
 };

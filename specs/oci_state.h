@@ -5,8 +5,8 @@
 
 #include "specs/json.h"
 
-/* ociVersion, id, status, pid (0 once stopped; `state` prints it, hooks after stop leave it out), bundle, annotations,
- * and what runc and crun add: rootfs, created (RFC 3339), owner. */
+/* ociVersion, id, status, pid (always written; 0 once stopped), bundle, annotations, and what runc and crun add:
+ * rootfs, created (RFC 3339), owner. */
 struct oci_state {
         const char *oci_version, *id, *status;
         int64_t pid;
@@ -23,8 +23,6 @@ struct oci_process_state {
         struct oci_state state;
 };
 
-/* oci_state_type always writes pid, as `state` of runc and crun does; oci_hook_state_type (the same struct) leaves a
- * pid of 0 out, for hooks after the process has gone. */
-extern const struct json_type oci_state_type, oci_hook_state_type, oci_process_state_type;
+extern const struct json_type oci_state_type, oci_process_state_type;
 
 #endif
