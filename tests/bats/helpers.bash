@@ -187,7 +187,7 @@ no_leaks() {
     grep -F -e "$BATS_TEST_TMPDIR" -e "$ID" /proc/self/mountinfo | sed 's/^/mount left: /'
     find "$CGROUPS" -depth -type d -name "*$ID*" 2>/dev/null | sed 's/^/cgroup left: /'
     grep -l -s -F -e "$ID" /proc/[0-9]*/cgroup | sed 's/^/process left: /'
-    grep -l -s -F -f - /proc/[0-9]*/cmdline <<<"$ROOT" | sed 's/^/process left: /'
+    grep -l -s -F -f - -- /proc/[0-9]*/cmdline <<<"$ROOT" | sed 's/^/process left: /'
     find "$ROOT" -mindepth 1 2>/dev/null | sed 's/^/state left: /'
   )
   [ -z "$found" ] || { echo "$found"; return 1; }
