@@ -15,104 +15,112 @@
 /* Fds have numbered slots.  The open lane fills some before clone, the child inherits those, child steps fill more. */
 enum slot {
         SLOT_NONE = -1,
-        SLOT_SYNC,     /* socket to the parent: struct step_message both ways */
-        SLOT_ROOTFS,   /* root.path as the host sees it, O_PATH; overlay and tree are attached over it */
-        SLOT_ROOT,     /* the root mount of the container; every container path is opened in it */
-        SLOT_PROC,     /* private, detached, full procfs of the child's own pid namespace: sysctls, labels */
-        SLOT_NULL,     /* /dev/null of the host, verified char 1:3, a mount of the child's namespace */
-        SLOT_EMPTY,    /* the empty read-only tmpfs that covers masked folders */
-        SLOT_TTY,      /* the container's side of its terminal */
-        SLOT_CONSOLE,  /* connected socket that gets the terminal's master by SCM_RIGHTS */
-        SLOT_START,    /* listening socket on which a created container waits for `start` */
-        SLOT_STATE,    /* memfd with the state JSON for hooks that run in the child */
-        SLOT_NOTIFY,   /* connected socket of the seccomp agent (listenerPath) */
+        SLOT_SYNC,         /* socket to the parent: struct step_message both ways */
+        SLOT_ROOTFS,       /* root.path as the host sees it, O_PATH; overlay and tree are attached over it */
+        SLOT_ROOT,         /* the root mount of the container; every container path is opened in it */
+        SLOT_PROC,         /* private, detached, full procfs of the child's own pid namespace: sysctls, labels */
+        SLOT_NULL,         /* /dev/null of the host, verified char 1:3, a mount of the child's namespace */
+        SLOT_EMPTY,        /* the empty read-only tmpfs that covers masked folders */
+        SLOT_TTY,          /* the container's side of its terminal */
+        SLOT_CONSOLE,      /* connected socket that gets the terminal's master by SCM_RIGHTS */
+        SLOT_START,        /* listening socket on which a created container waits for `start` */
+        SLOT_STATE,        /* memfd with the state JSON for hooks that run in the child */
+        SLOT_NOTIFY,       /* connected socket of the seccomp agent (listenerPath) */
         SLOT_NOTIFY_STATE, /* memfd with the container process state for the agent; the parent fills it after clone */
-        SLOT_TARGET,   /* scratch: the mount point of the mount being made */
-        SLOT_MOUNT,    /* scratch: the mount being made */
-        SLOT_PIDNS,    /* pid namespace to be joined */
-        SLOT_PIDFD,    /* pidfd of the process whose namespaces are joined (exec) */
-        SLOT_CGROUP,   /* the container's cgroup folder, filled by the caller before the open lane */
-        SLOT_FREE = 20 /* the builder numbers its own from here with plan_slot() */
+        SLOT_TARGET,       /* scratch: the mount point of the mount being made */
+        SLOT_MOUNT,        /* scratch: the mount being made */
+        SLOT_PIDNS,        /* pid namespace to be joined */
+        SLOT_PIDFD,        /* pidfd of the process whose namespaces are joined (exec) */
+        SLOT_CGROUP,       /* the container's cgroup folder, filled by the caller before the open lane */
+        SLOT_FREE = 20     /* the builder numbers its own from here with plan_slot() */
 };
 #define SLOT_MAX 1024
 
 enum step_kind {
         STEP_NONE,
         /* fds */
-        STEP_OPEN,      /* open a (in slot, or of the host when SLOT_NONE) with O_ flags -> into; more: enum open_expect */
-        STEP_CLOSE,     /* close slot */
+        STEP_OPEN,  /* open a (in slot, or of the host when SLOT_NONE) with O_ flags -> into; more: enum open_expect */
+        STEP_CLOSE, /* close slot */
         /* mounts */
-        STEP_TREE,      /* open_tree(OPEN_TREE_CLONE | flags) of host path a, or of the fd in slot when a is 0 -> into */
-        STEP_FS,        /* fsopen(type a), fsconfig(options b), fsmount(attributes flags) -> into */
-        STEP_OVERLAY_OLD, /* mount(2) an overlay with option string a and MS_ flags over the fd in slot, reopened -> into */
-        STEP_ATTR,      /* mount_setattr of slot (SLOT_NONE: "/"): attributes ATTR(set, clear) in flags, more: AT_RECURSIVE | propagation << 32 */
-        STEP_IDMAP,     /* give the detached mount in slot the id map of the user namespace in into; more: AT_RECURSIVE (host lane) */
-        STEP_TARGET,    /* open or make the mount point a in slot -> into; flags: enum target_flags, more: mode */
-        STEP_ATTACH,    /* move_mount slot onto into; slot then names the attached mount */
-        STEP_COPYUP,    /* copy the tree of folder slot into folder into (tmpcopyup), bounded */
-        STEP_MASK,      /* cover a in slot: a folder by a clone of SLOT_EMPTY, anything else by a clone of SLOT_NULL; absent is fine */
-        STEP_READONLY,  /* bind a in slot over itself with attributes flags set, recursively; absent is fine */
-        STEP_NODE,      /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal node is kept */
-        STEP_LINK,      /* make symbolic link a in slot pointing to b; an existing entry is left alone */
-        STEP_WRITE,     /* one write(2) of b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
-        STEP_PIVOT,     /* pivot_root into slot, detach the old root, chdir "/" */
-        STEP_MOVE_ROOT, /* --no-pivot: move slot over "/", chroot into it, chdir "/", after detaching every other mount it can */
+        STEP_TREE, /* open_tree(OPEN_TREE_CLONE | flags) of host path a, or of the fd in slot when a is 0 -> into */
+        STEP_FS,   /* fsopen(type a), fsconfig(options b), fsmount(attributes flags) -> into */
+        STEP_OVERLAY_OLD, /* mount(2) an overlay with options a, MS_ flags over the fd in slot, reopened -> into */
+        STEP_ATTR,   /* mount_setattr of slot (SLOT_NONE: "/"): attributes ATTR(set, clear) in flags,
+                      * more: AT_RECURSIVE | propagation << 32 */
+        STEP_IDMAP,  /* give the detached mount in slot the id map of the user namespace in into; host lane,
+                      * more: AT_RECURSIVE */
+        STEP_TARGET, /* open or make the mount point a in slot -> into; flags: enum target_flags, more: mode */
+        STEP_ATTACH, /* move_mount slot onto into; slot then names the attached mount */
+        STEP_COPYUP, /* copy the tree of folder slot into folder into (tmpcopyup), bounded */
+        STEP_MASK,   /* cover a in slot: a folder by a clone of SLOT_EMPTY, else by one of SLOT_NULL; absent is fine */
+        STEP_READONLY, /* bind a in slot over itself with attributes flags set, recursively; absent is fine */
+        STEP_NODE,  /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal one stays */
+        STEP_LINK,  /* make symbolic link a in slot pointing to b; an existing entry is left alone */
+        STEP_WRITE, /* one write(2) of b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
+        STEP_PIVOT, /* pivot_root into slot, detach the old root, chdir "/" */
+        STEP_MOVE_ROOT, /* --no-pivot: move slot over "/", detach every other mount it can, chroot into it, chdir "/" */
         STEP_CHROOT,    /* chroot into slot, chdir "/" (joined mount namespaces, exec) */
         /* namespaces */
-        STEP_SETNS,     /* setns(slot, flags) */
-        STEP_UNSHARE,   /* unshare(flags) */
-        STEP_HOSTNAME,  /* sethostname a */
+        STEP_SETNS,      /* setns(slot, flags) */
+        STEP_UNSHARE,    /* unshare(flags) */
+        STEP_HOSTNAME,   /* sethostname a */
         STEP_DOMAINNAME, /* setdomainname a */
-        STEP_LOOPBACK,  /* set lo up */
-        STEP_FORK,      /* go on in a new child of our parent (CLONE_PARENT), which enters the joined pid namespace; tell its pid */
+        STEP_LOOPBACK,   /* set lo up */
+        STEP_FORK,       /* go on in a new child of our parent (CLONE_PARENT), in the joined pid namespace; tell its pid */
         /* talk */
-        STEP_SEND,      /* send message flags (enum step_message_type) on SLOT_SYNC */
-        STEP_AWAIT,     /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
-        STEP_START,     /* wait on SLOT_START for `start`: the two-phase talk is told in runtime/container/start.c */
-        STEP_HOOK,      /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none);
-                         * -ETIMEDOUT, or -ECANCELED when it ends with anything but status 0 */
+        STEP_SEND,  /* send message flags (enum step_message_type) on SLOT_SYNC */
+        STEP_AWAIT, /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
+        STEP_START, /* wait on SLOT_START for `start`: the two-phase talk is told in runtime/container/start.c */
+        STEP_HOOK,  /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none);
+                     * -ETIMEDOUT, or -ECANCELED when it ends with anything but status 0 */
         /* the process */
-        STEP_GUARD,     /* flags 1: die with the parent, not dumpable; 0: no longer die with it */
-        STEP_KEYRING,   /* join a new session keyring named a */
-        STEP_SESSION,   /* setsid; with slot: make it the controlling terminal */
-        STEP_PTY,       /* open a pty in devpts a (its folder or its ptmx) of slot, size flags (rows << 16 | columns), owner
-                         * uid more, master to SLOT_CONSOLE with the payload "/dev/pts/N" -> into */
-        STEP_CONSOLE,   /* bind the terminal in SLOT_TTY over a in slot */
-        STEP_STDIO,     /* dup slot to 0, 1 and 2 */
-        STEP_UMASK,     /* umask flags */
-        STEP_RLIMIT,    /* prlimit resource flags to struct rlimit64 b, of the context's pid */
-        STEP_SCHED,     /* sched_setattr b (struct sched_attr) */
-        STEP_IOPRIO,    /* ioprio_set value flags */
-        STEP_AFFINITY,  /* sched_setaffinity mask b of flags bytes, of the context's pid */
-        STEP_MEMPOLICY, /* set_mempolicy mode flags, node mask b of more bits */
+        STEP_GUARD,   /* flags 1: die with the parent, not dumpable; 0: no longer die with it */
+        STEP_KEYRING, /* join a new session keyring named a */
+        STEP_SESSION, /* setsid; with slot: make it the controlling terminal */
+        STEP_PTY,     /* open a pty in devpts a (its folder or its ptmx) of slot, size flags (rows << 16 | columns),
+                       * owner uid more, master to SLOT_CONSOLE with the payload "/dev/pts/N" -> into */
+        STEP_CONSOLE,     /* bind the terminal in SLOT_TTY over a in slot */
+        STEP_STDIO,       /* dup slot to 0, 1 and 2 */
+        STEP_UMASK,       /* umask flags */
+        STEP_RLIMIT,      /* prlimit resource flags to struct rlimit64 b, of the context's pid */
+        STEP_SCHED,       /* sched_setattr b (struct sched_attr) */
+        STEP_IOPRIO,      /* ioprio_set value flags */
+        STEP_AFFINITY,    /* sched_setaffinity mask b of flags bytes, of the context's pid */
+        STEP_MEMPOLICY,   /* set_mempolicy mode flags, node mask b of more bits */
         STEP_PERSONALITY, /* personality flags */
-        STEP_GROUPS,    /* setgroups: flags numbers of 32 bits at b */
-        STEP_IDS,       /* setresgid and setresuid: flags IDS(uid, gid); keeps permitted capabilities when more is 1 */
-        STEP_BOUNDS,    /* drop every capability not in flags from the bounding set */
-        STEP_CAPS,      /* struct step_caps b: capset, and the ambient set */
-        STEP_NNP,       /* no_new_privs */
-        STEP_SECCOMP,   /* load filter b (flags: count of instructions), more: SECCOMP_FILTER_FLAG_; a listener goes to SLOT_NOTIFY */
-        STEP_CWD,       /* chdir a and make sure the result is below the root */
-        STEP_FIND,      /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
-        STEP_FDS,       /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
-                         * memfds that later steps need (sync, start, state, notify) only close-on-exec */
-        STEP_EXEC,      /* execve the found program with argument list a and environment b */
+        STEP_GROUPS,      /* setgroups: flags numbers of 32 bits at b */
+        STEP_IDS,     /* setresgid and setresuid: flags IDS(uid, gid); keeps permitted capabilities when more is 1 */
+        STEP_BOUNDS,  /* drop every capability not in flags from the bounding set */
+        STEP_CAPS,    /* struct step_caps b: capset, and the ambient set */
+        STEP_NNP,     /* no_new_privs */
+        STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; a listener goes to SLOT_NOTIFY */
+        STEP_CWD,     /* chdir a and make sure the result is below the root */
+        STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
+        STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
+                       * memfds that later steps need (sync, start, state, notify) only close-on-exec */
+        STEP_EXEC,    /* execve the found program with argument list a and environment b */
         STEP_KINDS
 };
 
-enum open_expect { OPEN_ANY, OPEN_NULL /* char 1:3 */, OPEN_FOLDER, OPEN_PROC /* procfs root */, OPEN_NAMESPACE /* | CLONE_NEWx << 32 */ };
+enum open_expect {
+        OPEN_ANY,
+        OPEN_NULL, /* char 1:3 */
+        OPEN_FOLDER,
+        OPEN_PROC,     /* root of a procfs */
+        OPEN_NAMESPACE /* | CLONE_NEWx << 32: of that type */
+};
 enum target_flags {
         TARGET_FOLDER = 1, /* make a missing one as a folder */
         TARGET_FILE = 2,   /* make a missing one as an empty file */
-        TARGET_PLAIN = 4,  /* no component may be a symbolic link or lie on another mount than proc or sysfs: /proc and /sys */
+        TARGET_PLAIN = 4,  /* for /proc and /sys: no component is a link, or lies on another mount than proc or sysfs */
         TARGET_LIKE = 8,   /* missing: made as the kind (folder or file) of the mount in slot HIGH32(flags) */
 };
 
 #define ATTR(set, clear) ((uint64_t)(uint32_t)(set) | (uint64_t)(uint32_t)(clear) << 32)
-#define NODE(mode, dev) ((uint64_t)(uint32_t)(mode) | (uint64_t)(uint32_t)(dev) << 32)
-#define IDS(uid, gid) ((uint64_t)(uint32_t)(uid) | (uint64_t)(uint32_t)(gid) << 32)
-#define LOW32(x) ((uint32_t)(x))
-#define HIGH32(x) ((uint32_t)((x) >> 32))
+#define NODE(mode, dev)  ((uint64_t)(uint32_t)(mode) | (uint64_t)(uint32_t)(dev) << 32)
+#define IDS(uid, gid)    ((uint64_t)(uint32_t)(uid) | (uint64_t)(uint32_t)(gid) << 32)
+#define LOW32(x)         ((uint32_t)(x))
+#define HIGH32(x)        ((uint32_t)((x) >> 32))
 
 /* a and b are offsets into the data (0: none).  tolerate is one errno that counts as success (0: none).
  *
@@ -142,16 +150,16 @@ enum step_message_type {
         MESSAGE_MAPPED = 'm', /* parent: id maps are written */
         MESSAGE_HOOKS = 'h',  /* child: mounts are made, run prestart and createRuntime; parent answers MESSAGE_GO */
         MESSAGE_PID = 'p',    /* child: value is the pid STEP_FORK made */
-        MESSAGE_READY = 'r',  /* child: all that can fail early is done; parent answers MESSAGE_GO once the state is saved */
+        MESSAGE_READY = 'r',  /* child: what can fail early is done; parent answers MESSAGE_GO once the state is saved */
         MESSAGE_START = 's',  /* on the connection of `start`, both ways */
         MESSAGE_GO = 'g',
 };
 
 struct step_message {
         uint8_t type;
-        uint8_t kind;   /* MESSAGE_FAILED: enum step_kind, for readers that no longer have the plan (`start`) */
+        uint8_t kind; /* MESSAGE_FAILED: enum step_kind, for readers that no longer have the plan (`start`) */
         uint16_t step;
-        int32_t value;  /* errno (positive) or pid */
+        int32_t value; /* errno (positive) or pid */
 };
 
 /* One lane as the executor sees it. */
@@ -164,9 +172,9 @@ struct lane {
 /* What steps share while a lane runs. */
 struct context {
         const char *data;
-        int *slot;          /* SLOT_MAX entries, -1: empty */
-        pid_t pid;          /* host lane: the child; child and open lanes: 0 (self) */
-        int start;          /* child: the accepted connection of `start`, -1 before STEP_START */
+        int *slot;           /* SLOT_MAX entries, -1: empty */
+        pid_t pid;           /* host lane: the child; child and open lanes: 0 (self) */
+        int start;           /* child: the accepted connection of `start`, -1 before STEP_START */
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
 };

@@ -16,13 +16,22 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* <linux/mount.h> above cannot be mixed with glibc's <sys/mount.h>: what only the latter has. */
+#ifndef MNT_DETACH
+#define MNT_DETACH      2
+#define UMOUNT_NOFOLLOW 8
+#endif
+
 #if defined(__x86_64__)
 static inline long sys_call6(long n, long a, long b, long c, long d, long e, long f) {
         long r;
         register long r10 __asm__("r10") = d;
         register long r8 __asm__("r8") = e;
         register long r9 __asm__("r9") = f;
-        __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+        __asm__ volatile("syscall"
+                         : "=a"(r)
+                         : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                         : "rcx", "r11", "memory");
         return r;
 }
 #elif defined(__aarch64__)
@@ -53,11 +62,11 @@ static inline long sys_call6(long n, long a, long b, long c, long d, long e, lon
 #error "rundlet knows the system call instruction of x86_64, aarch64 and riscv64 only: add yours here"
 #endif
 
-#define sys_call0(n) sys_call6(n, 0, 0, 0, 0, 0, 0)
-#define sys_call1(n, a) sys_call6(n, a, 0, 0, 0, 0, 0)
-#define sys_call2(n, a, b) sys_call6(n, a, b, 0, 0, 0, 0)
-#define sys_call3(n, a, b, c) sys_call6(n, a, b, c, 0, 0, 0)
-#define sys_call4(n, a, b, c, d) sys_call6(n, a, b, c, d, 0, 0)
+#define sys_call0(n)                sys_call6(n, 0, 0, 0, 0, 0, 0)
+#define sys_call1(n, a)             sys_call6(n, a, 0, 0, 0, 0, 0)
+#define sys_call2(n, a, b)          sys_call6(n, a, b, 0, 0, 0, 0)
+#define sys_call3(n, a, b, c)       sys_call6(n, a, b, c, 0, 0, 0)
+#define sys_call4(n, a, b, c, d)    sys_call6(n, a, b, c, d, 0, 0)
 #define sys_call5(n, a, b, c, d, e) sys_call6(n, a, b, c, d, e, 0)
 
 static inline long sys_read(int fd, void *buffer, size_t size) {
@@ -172,7 +181,8 @@ static inline long sys_close_range(unsigned first, unsigned last, unsigned flags
         return sys_call3(SYS_close_range, (long)first, (long)last, (long)flags);
 }
 
-static inline long sys_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) {
+static inline long sys_mount(const char *source, const char *target, const char *type, unsigned long flags,
+                             const void *data) {
         return sys_call5(SYS_mount, (long)source, (long)target, (long)type, (long)flags, (long)data);
 }
 
@@ -232,8 +242,13 @@ static inline long sys_unshare(int flags) {
         return sys_call1(SYS_unshare, (long)flags);
 }
 
-static inline long sys_execveat(int dir, const char *path, const char *const *argv, const char *const *envp, int flags) {
+static inline long sys_execveat(int dir, const char *path, const char *const *argv, const char *const *envp,
+                                int flags) {
         return sys_call5(SYS_execveat, (long)dir, (long)path, (long)argv, (long)envp, (long)flags);
+}
+
+static inline long sys_execve(const char *path, const char *const *argv, const char *const *envp) {
+        return sys_call3(SYS_execve, (long)path, (long)argv, (long)envp);
 }
 
 static inline long sys_wait4(pid_t pid, int *status, int options, void *usage) {
@@ -352,7 +367,8 @@ static inline long sys_recvmsg(int fd, struct msghdr *message, int flags) {
         return sys_call3(SYS_recvmsg, (long)fd, (long)message, (long)flags);
 }
 
-static inline long sys_ppoll(void *fds, unsigned count, const struct timespec *timeout, const void *mask, size_t mask_size) {
+static inline long sys_ppoll(void *fds, unsigned count, const struct timespec *timeout, const void *mask,
+                             size_t mask_size) {
         return sys_call5(SYS_ppoll, (long)fds, (long)count, (long)timeout, (long)mask, (long)mask_size);
 }
 
@@ -385,7 +401,8 @@ static inline long sys_clock_gettime(int clock, struct timespec *ret) {
 }
 
 static inline long sys_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags) {
-        return sys_call6(SYS_copy_file_range, (long)from, (long)from_at, (long)to, (long)to_at, (long)size, (long)flags);
+        return sys_call6(SYS_copy_file_range, (long)from, (long)from_at, (long)to, (long)to_at, (long)size,
+                         (long)flags);
 }
 
 /* The new process continues after the call as after fork(2); flags as of clone(2), the low byte is the exit signal. */
@@ -396,6 +413,11 @@ static inline long sys_fork(unsigned long flags, int *ret_pidfd) {
 __attribute__((noreturn)) static inline void sys_exit(int status) {
         for (;;)
                 (void)sys_call1(SYS_exit_group, status);
+}
+
+/* As sys_fork; arguments is a struct clone_args of size bytes. */
+static inline long sys_clone3(void *arguments, size_t size) {
+        return sys_call2(SYS_clone3, (long)arguments, (long)size);
 }
 
 static inline size_t sys_strlen(const char *text) {
@@ -411,6 +433,19 @@ static inline int sys_strcmp(const char *a, const char *b) {
                 b++;
         }
         return (unsigned char)*a - (unsigned char)*b;
+}
+
+/* An fd that closes itself when it leaves its scope: autofd of fd.h for code that has no errno to keep. */
+static inline void sys_closep(const int *fd) {
+        if (*fd >= 0)
+                (void)sys_close(*fd);
+}
+#define sysfd __attribute__((cleanup(sys_closep))) int
+
+static inline int sys_take(int *fd) {
+        int taken = *fd;
+        *fd = -1;
+        return taken;
 }
 
 static inline void sys_copy(void *to, const void *from, size_t size) {

@@ -1,0 +1,130 @@
+#include "runtime/steps/table.h"
+
+#include <linux/close_range.h>
+
+#define EXECUTABLE 1 /* X_OK */
+
+int step_stdio(const struct step *step, struct context *context) {
+        int fd = slot_fd(context, step->slot);
+        if (fd < 0)
+                return fd;
+        for (int i = 0; i < 3; i++) {
+                long r = fd == i ? sys_fcntl(fd, F_SETFD, 0) : sys_dup3(fd, i, 0);
+                if (r < 0)
+                        return (int)r;
+        }
+        return 0;
+}
+
+/* A missing working directory is made, by the user that will be in it and without following anything out of the root.
+ */
+static int make_cwd(const char *path) {
+        sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        if (root < 0)
+                return root;
+        sysfd fd = mkdirs_in(root, path, 0755);
+        return fd < 0 ? fd : (int)sys_fchdir(fd);
+}
+
+int step_cwd(const struct step *step, struct context *context) {
+        char where[4096];
+        const char *path = step_text(context, step->a);
+        if (!path)
+                return -EINVAL;
+        long r = sys_chdir(path);
+        if (r == -ENOENT)
+                r = make_cwd(path);
+        if (r >= 0)
+                r = sys_getcwd(where, sizeof(where));
+        if (r < 0)
+                return (int)r;
+        /* "(unreachable)/...": an open fd or a link of proc led to a folder of the host (CVE-2024-21626). */
+        return where[0] == '/' ? 0 : -EXDEV;
+}
+
+static int check_program(const char *path) {
+        struct statx status;
+        long r = sys_statx(AT_FDCWD, path, 0, STATX_TYPE, &status);
+        if (r >= 0 && !is_mode(&status, S_IFREG))
+                return -EACCES;
+        return r < 0 ? (int)r : (int)sys_faccessat2(AT_FDCWD, path, EXECUTABLE, AT_EACCESS);
+}
+
+static bool has_slash(const char *text) {
+        while (*text && *text != '/')
+                text++;
+        return *text == '/';
+}
+
+/* folder (n bytes; none: the working directory) / program into the buffer. */
+static int join(struct context *context, const char *folder, size_t n, const char *program) {
+        char *buffer = context->program_buffer;
+        size_t size = sys_strlen(program);
+        if (n == 0) {
+                folder = ".";
+                n = 1;
+        }
+        if (n + 1 + size >= sizeof(context->program_buffer))
+                return -ENAMETOOLONG;
+        sys_copy(buffer, folder, n);
+        buffer[n] = '/';
+        sys_copy(buffer + n + 1, program, size + 1);
+        return 0;
+}
+
+int step_find(const struct step *step, struct context *context) {
+        const char *program = step_text(context, step->a), *path = step_text(context, step->b);
+        int why = -ENOENT;
+        if (!program)
+                return -EINVAL;
+        if (has_slash(program)) {
+                context->program = program;
+                return check_program(program);
+        }
+        while (path && *program) {
+                size_t n = 0;
+                while (path[n] && path[n] != ':')
+                        n++;
+                int r = join(context, path, n, program);
+                if (r >= 0)
+                        r = check_program(context->program_buffer);
+                if (r >= 0) {
+                        context->program = context->program_buffer;
+                        return 0;
+                }
+                /* That something was there but may not be run says more than that another folder lacks it. */
+                if (r == -EACCES)
+                        why = r;
+                path = path[n] ? path + n + 1 : NULL;
+        }
+        return why;
+}
+
+int step_fds(const struct step *step, struct context *context) {
+        static const int later[] = { SLOT_SYNC, SLOT_START, SLOT_STATE, SLOT_NOTIFY, SLOT_NOTIFY_STATE };
+        unsigned first = (unsigned)step->flags;
+        for (;;) {
+                /* Close up to the next one that is needed, keep that until execve, and go on behind it. */
+                unsigned next =
+                        context->start >= 0 && (unsigned)context->start >= first ? (unsigned)context->start : ~0u;
+                for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+                        int fd = context->slot[later[i]];
+                        if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd < next)
+                                next = (unsigned)fd;
+                }
+                long r = next > first ? sys_close_range(first, next == ~0u ? next : next - 1, 0) : 0;
+                if (r < 0 || next == ~0u)
+                        return (int)r;
+                r = sys_close_range(next, next, CLOSE_RANGE_CLOEXEC);
+                if (r < 0)
+                        return (int)r;
+                first = next + 1;
+        }
+}
+
+int step_exec(const struct step *step, struct context *context) {
+        const char *const *args = step_strings(context, step->a), *const *env = step_strings(context, step->b);
+        if (!context->program)
+                return -ENOENT;
+        return args && env ? (int)sys_execve(context->program, args, env) : -ENOMEM;
+}

@@ -1,0 +1,157 @@
+#include "runtime/steps/table.h"
+
+#include <linux/magic.h>
+
+/* A device number as the kernel packs it into 32 bits. */
+#define MAJOR(dev) ((dev) >> 8 & 0xfff)
+#define MINOR(dev) (((dev)&0xff) | ((dev) >> 12 & 0xfff00))
+
+#define WHOLE_NAME (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)
+
+static int open_here(int dir, const char *name, int flags) {
+        struct open_how how = { .flags = (uint64_t)(unsigned)flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        return (int)sys_openat2(dir, name, &how, sizeof(how));
+}
+
+static bool is_device(int fd, unsigned major_number, unsigned minor_number) {
+        struct statx status;
+        return sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status) == 0 && is_mode(&status, S_IFCHR) &&
+               status.stx_rdev_major == major_number && status.stx_rdev_minor == minor_number;
+}
+
+/* Is there a node of this type and number already? */
+static bool is_equal_node(int dir, const char *name, mode_t mode, uint32_t dev) {
+        struct statx status;
+        sysfd fd = open_here(dir, name, O_PATH);
+        if (fd < 0 || sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status) < 0 || !is_mode(&status, mode & S_IFMT))
+                return false;
+        return is_mode(&status, S_IFIFO) ||
+               (status.stx_rdev_major == MAJOR(dev) && status.stx_rdev_minor == MINOR(dev));
+}
+
+int step_node(const struct step *step, struct context *context) {
+        const char *path = step_text(context, step->a), *name;
+        mode_t mode = LOW32(step->flags);
+        uint32_t dev = HIGH32(step->flags);
+        int root = slot_fd(context, step->slot);
+        if (root < 0 || !path)
+                return root < 0 ? root : -EINVAL;
+        sysfd parent = open_parent_in(root, path, 0755, &name);
+        if (parent < 0)
+                return parent;
+        long r = sys_mknodat(parent, name, mode, dev);
+        if (r == -EEXIST) {
+                if (is_equal_node(parent, name, mode, dev))
+                        return 0;
+                r = sys_unlinkat(parent, name, 0);
+                if (r >= 0)
+                        r = sys_mknodat(parent, name, mode, dev);
+        }
+        if (r < 0)
+                return (int)r;
+        /* The mode is exact: the init image has umask 0.  Set-id bits would not survive, devices have none. */
+        return (int)sys_fchownat(parent, name, LOW32(step->more), HIGH32(step->more), AT_SYMLINK_NOFOLLOW);
+}
+
+int step_link(const struct step *step, struct context *context) {
+        const char *path = step_text(context, step->a), *target = step_text(context, step->b), *name;
+        int root = slot_fd(context, step->slot);
+        if (root < 0 || !path || !target)
+                return root < 0 ? root : -EINVAL;
+        sysfd parent = open_parent_in(root, path, 0755, &name);
+        if (parent < 0)
+                return parent;
+        long r = sys_symlinkat(target, parent, name);
+        return r == -EEXIST ? 0 : (int)r;
+}
+
+/* The multiplexer of a real devpts: path is its folder or the ptmx in it. */
+static int open_multiplexer(int root, const char *path) {
+        struct statfs fs;
+        const char *name = "ptmx";
+        sysfd folder = open_in(root, path, O_PATH | O_DIRECTORY);
+        if (folder == -ENOTDIR)
+                folder = open_parent_in(root, path, 0, &name);
+        long r = folder < 0 ? folder : sys_fstatfs(folder, &fs);
+        if (r < 0)
+                return (int)r;
+        if ((long)fs.f_type != DEVPTS_SUPER_MAGIC)
+                return -ENODEV;
+        sysfd fd = open_here(folder, name, O_RDWR);
+        if (fd < 0)
+                return fd;
+        return is_device(fd, 5, 2) ? sys_take(&fd) : -ENODEV;
+}
+
+/* "/dev/pts/N"; returns its size. */
+static size_t terminal_name(unsigned number, char buffer[FD_NAME_SIZE]) {
+        static const char folder[] = "/dev/pts/";
+        char digits[FD_NAME_SIZE], *end = digits + sizeof(digits), *at = end;
+        do {
+                *--at = (char)('0' + number % 10);
+                number /= 10;
+        } while (number);
+        sys_copy(buffer, folder, sizeof(folder) - 1);
+        sys_copy(buffer + sizeof(folder) - 1, at, (size_t)(end - at));
+        return sizeof(folder) - 1 + (size_t)(end - at);
+}
+
+int step_pty(const struct step *step, struct context *context) {
+        const char *path = step_text(context, step->a);
+        struct winsize size = { .ws_row = (unsigned short)(step->flags >> 16), .ws_col = (unsigned short)step->flags };
+        char name[FD_NAME_SIZE];
+        unsigned number = 0;
+        int unlocked = 0, root = slot_fd(context, step->slot), console = slot_fd(context, SLOT_CONSOLE);
+        if (root < 0 || console < 0 || !path)
+                return -EBADF;
+        sysfd master = open_multiplexer(root, path);
+        long r = master < 0 ? master : sys_ioctl(master, TIOCSPTLCK, &unlocked);
+        if (r >= 0)
+                r = sys_ioctl(master, TIOCGPTN, &number);
+        if (r < 0)
+                return (int)r;
+        /* The other end comes from the master itself: no name of the container is asked. */
+        sysfd terminal = (int)sys_ioctl(master, TIOCGPTPEER, (void *)(long)(O_RDWR | O_NOCTTY | O_CLOEXEC));
+        if (terminal < 0)
+                return terminal;
+        r = size.ws_row || size.ws_col ? sys_ioctl(master, TIOCSWINSZ, &size) : 0;
+        if (r >= 0)
+                r = sys_fchownat(terminal, "", LOW32(step->more), (gid_t)-1, AT_EMPTY_PATH);
+        if (r >= 0)
+                r = send_bytes(console, name, terminal_name(number, name), master);
+        if (r >= 0)
+                r = slot_put(context, SLOT_CONSOLE, -1);
+        return r < 0 ? (int)r : slot_put(context, step->into, sys_take(&terminal));
+}
+
+/* The last component is opened or made, never followed. */
+static int open_console(int root, const char *path) {
+        struct statx status;
+        const char *name;
+        sysfd parent = open_parent_in(root, path, 0755, &name);
+        if (parent < 0)
+                return parent;
+        sysfd made = (int)sys_openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (made < 0 && made != -EEXIST)
+                return made;
+        sysfd fd = open_here(parent, name, O_PATH);
+        long r = fd < 0 ? fd : sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status);
+        if (r < 0)
+                return (int)r;
+        return is_mode(&status, S_IFLNK) ? -ELOOP : sys_take(&fd);
+}
+
+int step_console(const struct step *step, struct context *context) {
+        const char *path = step_text(context, step->a);
+        int root = slot_fd(context, step->slot), terminal = slot_fd(context, SLOT_TTY);
+        if (root < 0 || terminal < 0 || !path)
+                return -EBADF;
+        sysfd target = open_console(root, path);
+        if (target < 0)
+                return target;
+        sysfd tree = (int)sys_open_tree(terminal, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        if (tree < 0)
+                return tree;
+        return (int)sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
