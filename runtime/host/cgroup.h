@@ -10,19 +10,21 @@
 /* {.fd = -1} is valid to release. */
 struct cgroup {
         const char *path; /* below the cgroup2 mount, with a leading slash, no "..": what /proc/PID/cgroup shows after 0:: */
-        int fd;           /* its folder, O_PATH|O_DIRECTORY works for openat */
-        bool made;        /* mkdir was ours: release removes it unless kept */
+        int fd;           /* its folder, opened for reading; -1: the container has no cgroup of its own */
+        const char *label; /* set by cgroup_make: release undoes what it did, unless kept */
+        const struct probe *probe;
 };
-#define CGROUP_NONE { NULL, -1, false }
+#define CGROUP_NONE { NULL, -1, NULL, NULL }
 
 /* The path for a container: config's cgroupsPath ("/x" from the root of the mount, "x" below our own default parent) or
- * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was delegated.  Refuses "..", empty
- * components, and systemd's slice:prefix:name form with words that say the systemd driver is needed.  Pure apart from
+ * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was delegated.  "" when an
+ * ordinary user was delegated none.  Refuses "..", empty components, and systemd's slice:prefix:name form with words that say the systemd driver is needed.  Pure apart from
  * reading /proc/self/cgroup. */
 int cgroup_path(const struct probe *probe, const char *cgroups_path, const char *id, const char **ret_path);
 
 /* Makes the cgroup and its missing parents, enabling the controllers the plan needs on the way down; refuses one that
- * exists with processes or children in it (the words say which).  A missing controller is an error that names the
+ * exists with processes or children in it (the words say which).  Where an ordinary user may not make one and no limit
+ * asks for it, *ret has no cgroup (fd -1).  A missing controller is an error that names the
  * controller and the cgroup.subtree_control that lacks it.  Labels it with the xattr trusted.rundlet.container =
  * "STATE_FOLDER" (user. when not root) so that it can be found with no state at all. */
 int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label, struct cgroup *ret);
@@ -33,7 +35,8 @@ int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret)
 /* The plan's writes, in order; the first that fails gives its place in the config and the controller's reason. */
 int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan);
 
-/* Attaches the device filter, replacing an older one without a gap. */
+/* Attaches the device filter (bpf.c), replacing an older one without a gap.  Only a warning where an ordinary user may
+ * not load one: device nodes are out of its reach anyway. */
 int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
 
 /* Freezes or thaws and waits for cgroup.events to say so (inotify/poll, no sleeping), at most 10 s. */
@@ -52,8 +55,18 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count
 /* Waits until cgroup.events says it is empty, at most timeout_ms; -ETIMEDOUT names the pids that hold it. */
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms);
 
-/* rmdir of the cgroup and of sub-cgroups the container made, bottom up, EBUSY retried while it empties; absent is success. */
-int cgroup_remove(const struct probe *probe, const char *path);
+/* rmdir of the cgroup and of sub-cgroups the container made, bottom up, EBUSY retried while it empties, then of parents
+ * that cgroup_make made and that are empty now; absent is success.  One that was there before create stays, without its
+ * children; one with another label is left alone. */
+int cgroup_remove(const struct probe *probe, const char *path, const char *label);
+
+/* Was it made or taken for the container with this label?  Asked before anything in it is killed. */
+bool cgroup_is_ours(const struct cgroup *cgroup, const char *label);
+
+/* The cgroup2 path of a process (0: our own), as /proc/PID/cgroup shows it. */
+int cgroup_of(pid_t pid, const char **ret_path);
+/* Is path the cgroup parent or one below it, by components? */
+bool cgroup_is_below(const char *path, const char *parent);
 
 /* Finds a labelled cgroup by walking the mount (only for `delete` with no usable state); 0, or -ENOENT without words. */
 int cgroup_find(const struct probe *probe, const char *label, const char **ret_path);

@@ -1,0 +1,329 @@
+#include "runtime/host/cgroup.h"
+
+#include "runtime/host/cgroup_tree.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/file.h"
+#include "specs/base/log.h"
+#include "specs/base/sys.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#define PRIVILEGED_PARENT "/rundlet"
+#define FILE_MAX 65536
+
+/* -- names -- */
+
+/* The path of a process's cgroup as this cgroup namespace sees it. */
+int cgroup_of(pid_t pid, const char **ret_path) {
+        char *text;
+        int r = read_file_at(AT_FDCWD, pid ? str_format("/proc/%d/cgroup", (int)pid) : "/proc/self/cgroup", FILE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        struct strv lines = str_split(text, '\n', true);
+        for (size_t i = 0; i < lines.n; i++)
+                if (str_starts(lines.at[i], "0::/")) {
+                        *ret_path = lines.at[i] + 3;
+                        return 0;
+                }
+        return fail_words(ENOENT, "find the cgroup of process %d: it is in no cgroup2 hierarchy", (int)pid);
+}
+
+bool cgroup_is_below(const char *path, const char *parent) {
+        size_t n = strlen(parent);
+        return str_starts(path, parent) && (path[n] == '\0' || path[n] == '/' || str_eq(parent, "/"));
+}
+
+static bool is_writable(const struct probe *probe, const char *path) {
+        return access(str_format("%s%s/cgroup.procs", probe->cgroup_root, path), W_OK) == 0;
+}
+
+/* Where containers go when the config does not say: "" when this caller was given no place. */
+static int default_parent(const struct probe *probe, const char **ret) {
+        const char *own;
+        if (probe->is_root) {
+                *ret = PRIVILEGED_PARENT;
+                return 0;
+        }
+        *ret = "";
+        if (cgroup_of(0, &own) < 0) {
+                err_clear();
+                return 0;
+        }
+        const char *slash = strrchr(own, '/');
+        const char *parent = slash == own ? "/" : arena_strndup(own, (size_t)(slash - own));
+        if (is_writable(probe, parent))
+                *ret = str_eq(parent, "/") ? "/rundlet" : str_path(parent, "rundlet");
+        return 0;
+}
+
+static int check_components(const char *path) {
+        struct strv parts = str_split(path, '/', false);
+        for (size_t i = 0; i < parts.n; i++) {
+                if (!*parts.at[i])
+                        return fail_words(EINVAL, "linux.cgroupsPath: %s: empty component", path);
+                if (str_eq(parts.at[i], "..") || str_eq(parts.at[i], "."))
+                        return fail_words(EINVAL, "linux.cgroupsPath: %s: \"%s\" is refused", path, parts.at[i]);
+                if (strlen(parts.at[i]) > 255)
+                        return fail(ENAMETOOLONG, "linux.cgroupsPath");
+        }
+        return 0;
+}
+
+int cgroup_path(const struct probe *probe, const char *cgroups_path, const char *id, const char **ret_path) {
+        const char *parent, *wanted = cgroups_path && *cgroups_path ? cgroups_path : NULL;
+        if (wanted && !strchr(wanted, '/') && str_split(wanted, ':', false).n == 3)
+                return fail_words(EINVAL, "linux.cgroupsPath: %s: this is the slice:prefix:name form of the systemd driver, "
+                                  "rundlet makes cgroups itself: give a path", wanted);
+        int r = wanted ? check_components(*wanted == '/' ? wanted + 1 : wanted) : 0;
+        if (r < 0)
+                return r;
+        if (!probe->cgroup_root) {
+                if (wanted || probe->is_root)
+                        return fail_words(ENOENT, "find the cgroup2 file system: none is mounted at /sys/fs/cgroup or "
+                                          "/sys/fs/cgroup/unified");
+                *ret_path = "";
+                return 0;
+        }
+        r = default_parent(probe, &parent);
+        if (r < 0)
+                return r;
+        if (wanted && *wanted == '/')
+                *ret_path = arena_strdup(wanted);
+        else
+                *ret_path = *parent ? str_path(parent, wanted ? wanted : id) : "";
+        return 0;
+}
+
+/* -- making -- */
+
+static bool has_word(const char *text, const char *word) {
+        struct strv words = str_split(text, ' ', true);
+        return strv_has(&words, word);
+}
+
+static int read_words(int fd, const char *file, char **ret) {
+        int r = read_file_at(fd, file, FILE_MAX, ret, NULL);
+        if (r == 0)
+                (*ret)[strcspn(*ret, "\n")] = '\0';
+        return r;
+}
+
+/* The first place in the config that asks for the controller. */
+static const char *place_of(const struct plan *plan, const char *controller) {
+        for (size_t i = 0; i < plan->cgroup_writes.n; i++)
+                if (plan->cgroup_writes.at[i].controller && str_eq(plan->cgroup_writes.at[i].controller, controller))
+                        return plan->cgroup_writes.at[i].place;
+        return "linux.resources";
+}
+
+static int no_controller(const struct plan *plan, const char *controller, const char *where, const char *available) {
+        int r = fail_words(ENODEV, "%s: the %s controller is not available at %s (cgroup.controllers: %s)",
+                           place_of(plan, controller), controller, where, *available ? available : "none");
+        if (str_ends(where, "/unified"))
+                return fail_hint(r, "on a hybrid host boot with systemd.unified_cgroup_hierarchy=1");
+        return fail_hint(r, "a controller must be in the cgroup.subtree_control of every cgroup above; "
+                         "for an ordinary user systemd hands it down with Delegate=yes");
+}
+
+/* Hands the controllers of the plan down from the cgroup at fd to its children. */
+static int enable_controllers(const struct plan *plan, int fd, const char *where) {
+        char *available, *enabled;
+        if (plan->controllers.n == 0)
+                return 0;
+        int r = read_words(fd, "cgroup.controllers", &available);
+        if (r == 0)
+                r = read_words(fd, "cgroup.subtree_control", &enabled);
+        for (size_t i = 0; r == 0 && i < plan->controllers.n; i++) {
+                const char *name = plan->controllers.at[i], *text = str_format("+%s", name);
+                if (has_word(enabled, name))
+                        continue;
+                if (!has_word(available, name))
+                        return no_controller(plan, name, where, available);
+                r = write_file_at(fd, "cgroup.subtree_control", text, strlen(text));
+                if (r == -EBUSY)
+                        return fail_words(EBUSY, "%s: enable the %s controller in %s/cgroup.subtree_control: processes live in "
+                                          "that cgroup itself (cgroup2 allows them only in leaves)", place_of(plan, name), name, where);
+                if (r < 0)
+                        return fail_in(r, "%s: enable the %s controller in %s", place_of(plan, name), name, where);
+        }
+        return r;
+}
+
+/* Labels are hints about one cgroup only: trusted. ones cannot be changed by the container, even with a delegated cgroup. */
+static int set_label(int fd, const char *name, const char *value) {
+        if (fsetxattr(fd, str_format("trusted.rundlet.%s", name), value, strlen(value), 0) == 0)
+                return 0;
+        if (errno == EPERM || errno == EOPNOTSUPP)
+                if (fsetxattr(fd, str_format("user.rundlet.%s", name), value, strlen(value), 0) == 0 || errno == EOPNOTSUPP ||
+                    errno == EPERM)
+                        return 0;
+        return fail(errno, "label the cgroup");
+}
+
+/* The cgroup exists already: it is taken when nothing lives in it, and stays when the container goes. */
+static int adopt(int fd, const char *path, const char *label) {
+        char *text;
+        const char *child = NULL;
+        int r = read_file_at(fd, "cgroup.procs", FILE_MAX, &text, NULL);
+        if (r == -EOPNOTSUPP)
+                return fail_words(EOPNOTSUPP, "use the cgroup %s: it is threaded, a container needs a domain", path);
+        if (r == 0 && *text) {
+                text[strcspn(text, "\n")] = '\0';
+                return fail_words(EBUSY, "use the cgroup %s: process %s is in it already", path, text);
+        }
+        if (r == 0)
+                r = cgroup_first_child(fd, &child);
+        if (r == 0 && child)
+                return fail_words(EBUSY, "use the cgroup %s: it has the child %s already", path, child);
+        if (r == 0 && read_words(fd, "cgroup.freeze", &text) == 0 && str_eq(text, "1"))
+                return fail_words(EBUSY, "use the cgroup %s: it is frozen", path);
+        return r < 0 ? r : set_label(fd, "adopted", label);
+}
+
+/* Opens the folder name below dir, making it when it is missing. */
+static int enter(int dir, const char *name, bool *ret_made) {
+        *ret_made = false;
+        int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOENT)
+                return fd >= 0 ? fd : -errno;
+        if (mkdirat(dir, name, 0755) == 0)
+                *ret_made = true;
+        else if (errno != EEXIST)
+                return -errno;
+        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd >= 0 ? fd : -errno;
+}
+
+struct making {
+        const struct probe *probe;
+        const struct plan *plan;
+        const char *path, *label;
+};
+
+/* One walk from the mount down.  -ENOENT without a made cgroup: a parent was removed under us by another container's end. */
+static int make_once(const struct making *making, struct cgroup *ret) {
+        struct strv parts = str_split(making->path, '/', true);
+        const char *where = making->probe->cgroup_root;
+        autofd fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool made = false;
+        if (fd < 0)
+                return fail(errno, "open %s", where);
+        for (size_t i = 0; i < parts.n; i++) {
+                int r = enable_controllers(making->plan, fd, where);
+                if (r < 0)
+                        return r;
+                where = str_path(where, parts.at[i]);
+                int child = enter(fd, parts.at[i], &made);
+                if (child < 0)
+                        return fail(child, "make the cgroup %s", where);
+                (void)fd_close(fd);
+                fd = child;
+                if (made && i + 1 < parts.n)
+                        r = set_label(fd, "parent", "1");
+                if (r < 0)
+                        return r;
+        }
+        int r = made ? set_label(fd, "container", making->label) : adopt(fd, making->path, making->label);
+        if (r < 0)
+                return r;
+        *ret = (struct cgroup){ making->path, fd_take(&fd), making->label, making->probe };
+        return 0;
+}
+
+int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label, struct cgroup *ret) {
+        struct making making = { probe, plan, path, label };
+        int r = -ENOENT;
+        *ret = (struct cgroup)CGROUP_NONE;
+        if (!*path) {
+                if (plan->cgroup_writes.n == 0)
+                        return 0;
+                return fail_hint(fail_words(EPERM, "%s: no cgroup is delegated to uid %u", plan->cgroup_writes.at[0].place, probe->uid),
+                                 "run below a unit with Delegate=yes, for example systemd-run --user --scope -p Delegate=yes");
+        }
+        for (int attempt = 0; attempt < 10 && (r == -ENOENT || r == -ENODEV); attempt++) {
+                r = make_once(&making, ret);
+                if (r == -ENODEV && err_hint())
+                        return r;
+        }
+        bool is_forbidden = r == -EACCES || r == -EPERM || r == -EROFS;
+        if (is_forbidden && !probe->is_root && plan->cgroup_writes.n == 0) {
+                log_warning("%s: the container stays in the caller's cgroup", err_message());
+                err_clear();
+                *ret = (struct cgroup)CGROUP_NONE;
+                return 0;
+        }
+        return r;
+}
+
+int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+        };
+        if (!probe->cgroup_root || !*path || !path[strspn(path, "/")])
+                return -ENOENT;
+        autofd root = open(probe->cgroup_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return fail(errno, "open %s", probe->cgroup_root);
+        long fd = sys_openat2(root, path + strspn(path, "/"), &how, sizeof(how));
+        if (fd == -ENOENT || fd == -ENODEV)
+                return -ENOENT;
+        if (fd < 0)
+                return fail((int)fd, "open the cgroup %s", path);
+        *ret = (struct cgroup){ .path = path, .fd = (int)fd, .probe = probe };
+        return 0;
+}
+
+/* -- limits -- */
+
+static int apply_one(const struct cgroup *cgroup, const struct cgroup_write *write) {
+        const char *file = write->file, *value = write->value;
+        int r = write_file_at(cgroup->fd, file, value, strlen(value));
+        if (r == -ENOENT && write->or_file) {
+                file = write->or_file;
+                value = write->or_value ? write->or_value : value;
+                r = write_file_at(cgroup->fd, file, value, strlen(value));
+        }
+        if (r == 0 || (write->tolerate && r == -write->tolerate)) {
+                err_clear();
+                return 0;
+        }
+        return fail(r, "%s: write %s to %s of the cgroup", write->place ? write->place : "linux.resources", value, file);
+}
+
+int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan) {
+        for (size_t i = 0; cgroup->fd >= 0 && i < plan->cgroup_writes.n; i++) {
+                int r = apply_one(cgroup, &plan->cgroup_writes.at[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* -- ownership -- */
+
+void cgroup_keep(struct cgroup *cgroup) {
+        cgroup->fd = fd_close(cgroup->fd);
+        cgroup->label = NULL;
+}
+
+void cgroup_release(struct cgroup *cgroup) {
+        if (cgroup->label && cgroup->fd >= 0) {
+                const char *words = arena_strdup(err_message());
+                int number = err_errno();
+                int r = cgroup_kill(cgroup);
+                if (r == 0)
+                        r = cgroup_wait_empty(cgroup, 10000);
+                if (r == 0)
+                        r = cgroup_remove(cgroup->probe, cgroup->path, cgroup->label);
+                if (r < 0)
+                        log_warning("%s", err_message());
+                if (*words)
+                        (void)fail_words(number, "%s", words);
+        }
+        cgroup_keep(cgroup);
+}

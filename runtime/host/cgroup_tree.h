@@ -1,0 +1,28 @@
+/* Walks below a cgroup, for cgroup.c and its kin only.  Parent side only. */
+#ifndef RUNTIME_HOST_CGROUP_TREE_H
+#define RUNTIME_HOST_CGROUP_TREE_H
+
+#include <stdbool.h>
+
+#define CGROUP_DEPTH 128 /* how deep a container may nest before we refuse to walk it: one fd a level */
+
+/* Called for a cgroup before its children; path is relative to where the walk began ("" there).  A positive answer ends
+ * the walk and is its result. */
+typedef int cgroup_visit(int fd, const char *path, void *data);
+
+/* Visits the cgroup at fd and everything below.  Cgroups that vanish on the way are passed over. */
+int cgroup_walk(int fd, cgroup_visit *visit, void *data);
+
+/* The name of one child, or NULL. */
+int cgroup_first_child(int fd, const char **ret_name);
+
+/* The xattr rundlet.NAME of the cgroup at fd: 1 when it is value, 0 when it is something else, -ENODATA, or -EOPNOTSUPP. */
+int cgroup_label_is(int fd, const char *name, const char *value);
+
+/* A number out of a flat keyed file: "populated" of cgroup.events. */
+int cgroup_event(int fd, const char *key, bool *ret);
+
+/* Waits until the event is value; -ETIMEDOUT without words. */
+int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms);
+
+#endif
