@@ -1,10 +1,12 @@
 /* Rules of config-linux.md but for seccomp and resources. */
+#include "specs/base/arena.h"
 #include "specs/oci_check_rules.h"
 #include "specs/oci_names.h"
 #include "specs/oci_shape.h"
 
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef CLONE_NEWTIME
@@ -64,11 +66,53 @@ static void rule_time_offsets(struct check *c) {
                 check_error(c, "linux.timeOffsets: needs a new time namespace");
 }
 
+static bool is_mapped(const struct oci_idmap *maps, size_t n, uint32_t id) {
+        for (size_t i = 0; i < n; i++)
+                if (id >= maps[i].container_id && id - maps[i].container_id < maps[i].size)
+                        return true;
+        return false;
+}
+
+/* setuid(2) and setgid(2) refuse an id that the user namespace does not have. */
+static void rule_user_mapped(struct check *c) {
+        const struct oci_linux *l = c->linux_;
+        if (!c->process || !makes_namespace(c, CLONE_NEWUSER))
+                return;
+        const struct oci_user *user = &c->process->user;
+        if (l->uid_mappings.n > 0 && !is_mapped(l->uid_mappings.at, l->uid_mappings.n, user->uid))
+                check_error(c, "process.user.uid: %u is not in linux.uidMappings", user->uid);
+        if (l->gid_mappings.n > 0 && !is_mapped(l->gid_mappings.at, l->gid_mappings.n, user->gid))
+                check_error(c, "process.user.gid: %u is not in linux.gidMappings", user->gid);
+}
+
+static int compare_device_paths(const void *a, const void *b) {
+        return strcmp(((const struct oci_device *)a)->path, ((const struct oci_device *)b)->path);
+}
+
+static bool is_same_device(const struct oci_device *a, const struct oci_device *b) {
+        return str_eq(a->type, b->type) && a->major.v == b->major.v && a->minor.v == b->minor.v;
+}
+
+/* Device plugins ask for the same device twice; two devices in one place are a mistake. */
+static void rule_device_twice(struct check *c) {
+        size_t n = c->linux_->devices.n;
+        if (n < 2)
+                return;
+        struct oci_device *sorted = arena_memdup(c->linux_->devices.at, n * sizeof(*sorted));
+        qsort(sorted, n, sizeof(*sorted), compare_device_paths);
+        for (size_t i = 1; i < n; i++) {
+                if (!str_eq(sorted[i - 1].path, sorted[i].path))
+                        continue;
+                if (is_same_device(&sorted[i - 1], &sorted[i]))
+                        check_warning(c, "linux.devices: %s is there twice", sorted[i].path);
+                else
+                        check_error(c, "linux.devices: two devices are to be at %s", sorted[i].path);
+        }
+}
+
 static void rule_devices(struct check *c) {
-        struct strv paths = { 0 };
         for (size_t i = 0; i < c->linux_->devices.n; i++) {
                 const struct oci_device *d = &c->linux_->devices.at[i];
-                strv_add(&paths, d->path);
                 if (*d->type == 'p')
                         continue;
                 if (!d->major.set)
@@ -76,9 +120,6 @@ static void rule_devices(struct check *c) {
                 if (!d->minor.set)
                         check_error(c, "linux.devices[%zu].minor: required for type %s", i, d->type);
         }
-        const char *twice = check_twice(&paths);
-        if (twice)
-                check_error(c, "linux.devices: %s is there twice", twice);
 }
 
 static void rule_net_devices(struct check *c) {
@@ -212,8 +253,10 @@ static void rule_personality(struct check *c) {
 static const struct check_rule rows[] = {
         { "config-linux.md namespaces", "no type twice, paths absolute", rule_namespaces },
         { "config-linux.md uidMappings, gidMappings", "both, for a new user namespace, valid ranges", rule_mappings },
+        { "config.md process.user.uid, gid", "ids of the container's user namespace", rule_user_mapped },
         { "config-linux.md timeOffsets", "known clocks, in a new time namespace", rule_time_offsets },
-        { "config-linux.md devices", "numbers unless a FIFO, no path twice", rule_devices },
+        { "config-linux.md devices.major, minor", "numbers unless a FIFO", rule_devices },
+        { "config-linux.md devices.path", "no path for two devices", rule_device_twice },
         { "config-linux.md netDevices", "names of the kernel, no two alike, a network namespace", rule_net_devices },
         { "config-linux.md sysctl", "only parameters of a namespace of the container", rule_sysctl },
         { "config-linux.md maskedPaths, readonlyPaths", "in a mount namespace", rule_mount_namespace },
