@@ -328,6 +328,8 @@ static void test_shapes(void) {
         CHECK(!oci_shape_interface_template("eth%d") && !oci_shape_interface_template("eth0"));
         CHECK(oci_shape_interface_template("e%s") && oci_shape_interface_template("%d%d"));
         CHECK(oci_shape_interface_template("abcdefghijklmn%d") && oci_shape_interface_template("a/%d"));
+        CHECK(!oci_shape_rule_access("mwr") && oci_shape_rule_access("rr") && oci_shape_rule_access("x"));
+        CHECK(oci_shape_id_list(" ") == NULL && oci_shape_id_list("1 ,2") == NULL && oci_shape_id_list("1 ") == NULL);
         CHECK(!oci_shape_page_size("64KB") && oci_shape_page_size("0MB") && oci_shape_page_size("2MiB"));
         CHECK(!oci_shape_cgroups_path("system.slice:web:1") && !oci_shape_cgroups_path("/a/..b") &&
               oci_shape_cgroups_path(".."));
