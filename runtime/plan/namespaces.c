@@ -80,13 +80,16 @@ static int add_time_in_child(struct build *b) {
         return 0;
 }
 
-static int add_new(struct build *b, size_t index, int64_t kind) {
-        b->plan->place = str_format("linux.namespaces[%zu]", index);
-        if (kind == CLONE_NEWTIME)
-                add_time(b);
-        else if (kind != CLONE_NEWCGROUP) /* the kernel roots it at the caller's cgroup, so the child makes it */
-                b->plan->clone_flags |= (uint64_t)kind;
-        return 0;
+/* clone makes the new namespaces, so that they belong to a new user namespace; of one that is joined the child makes them
+ * itself once it is in.  A cgroup namespace is rooted at its maker's cgroup, so it is always the child's own work. */
+static void add_new(struct build *b, uint64_t kinds) {
+        bool joins_user = plan_has_own(b, CLONE_NEWUSER) && !plan_has_new(b, CLONE_NEWUSER);
+        uint64_t own = kinds & (joins_user ? kinds : (uint64_t)CLONE_NEWCGROUP);
+        b->plan->clone_flags = kinds & ~own;
+        b->plan->place = "linux.namespaces";
+        if (own)
+                plan_add(b->plan, LANE_CHILD, STEP_UNSHARE, .flags = own);
+        b->plan->joins_pidns |= (own & CLONE_NEWPID) != 0;
 }
 
 static int add_open(struct build *b, struct joins *joins, size_t index, int64_t kind) {
@@ -104,7 +107,8 @@ static int add_open(struct build *b, struct joins *joins, size_t index, int64_t 
         return 0;
 }
 
-static int sort_out(struct build *b, struct joins *joins) {
+/* Existing namespaces into joins, kinds of new ones into ret_kinds; a new time namespace is a story of its own. */
+static int sort_out(struct build *b, struct joins *joins, uint64_t *ret_kinds) {
         const struct oci_linux *linux_ = b->config->linux_;
         for (size_t i = 0; i < linux_->namespaces.n; i++) {
                 const struct oci_namespace *namespace = &linux_->namespaces.at[i];
@@ -112,7 +116,11 @@ static int sort_out(struct build *b, struct joins *joins) {
                 if ((kind == CLONE_NEWTIME && !b->probe->has_time_namespace) ||
                     (kind == CLONE_NEWCGROUP && !b->probe->has_cgroup_namespace))
                         return fail_words(ENOTSUP, "linux.namespaces[%zu]: this kernel has no %s namespaces", i, kind_name(kind));
-                int r = namespace->path ? add_open(b, joins, i, kind) : add_new(b, i, kind);
+                if (!namespace->path && kind == CLONE_NEWTIME)
+                        add_time(b);
+                else if (!namespace->path)
+                        *ret_kinds |= (uint64_t)kind;
+                int r = namespace->path ? add_open(b, joins, i, kind) : 0;
                 if (r < 0)
                         return r;
         }
@@ -191,6 +199,7 @@ static int add_userns(struct build *b) {
 
 int plan_namespaces(struct build *b) {
         struct joins joins = { .n = 0 };
+        uint64_t kinds = 0;
         if (!b->config->linux_)
                 return fail_words(EINVAL, "linux: missing");
         b->plan->place = NULL;
@@ -198,16 +207,29 @@ int plan_namespaces(struct build *b) {
         int r = add_userns(b);
         if (r < 0)
                 return r;
-        r = sort_out(b, &joins);
+        r = sort_out(b, &joins, &kinds);
         if (r < 0)
                 return r;
         r = add_joins(b, &joins);
         if (r < 0)
                 return r;
+        add_new(b, kinds);
+        if (plan_has_new(b, CLONE_NEWTIME) && !b->plan->unshares_time) {
+                r = add_time_in_child(b);
+                if (r < 0)
+                        return r;
+        }
+        if (b->plan->joins_pidns)
+                plan_fork(b);
+        return 0;
+}
+
+/* Before any mount: a procfs shows the pid namespace of the process that makes it. */
+void plan_fork(struct build *b) {
         b->plan->place = "linux.namespaces";
-        if (plan_has_new(b, CLONE_NEWCGROUP))
-                plan_add(b->plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWCGROUP);
-        return plan_has_new(b, CLONE_NEWTIME) && !b->plan->unshares_time ? add_time_in_child(b) : 0;
+        plan_add(b->plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_MAPPED);
+        plan_add(b->plan, LANE_CHILD, STEP_FORK);
+        add_guard(b);
 }
 
 int plan_namespaces_late(struct build *b) {

@@ -70,6 +70,21 @@ uint32_t plan_strings(struct plan *plan, const struct strv *list) {
         return plan_bytes(plan, offsets, (list->n + 1) * sizeof(*offsets), sizeof(*offsets));
 }
 
+uint32_t plan_option_list(struct plan *plan, const struct strv *list) {
+        size_t size = 1;
+        for (size_t i = 0; i < list->n; i++)
+                size += strlen(list->at[i]) + 1;
+        if (size == 1)
+                return 0;
+        uint32_t at = reserve(plan, size, 1), next = at;
+        for (size_t i = 0; i < list->n; i++) {
+                memcpy(plan->data + next, list->at[i], strlen(list->at[i]) + 1);
+                next += (uint32_t)strlen(list->at[i]) + 1;
+        }
+        plan->data[next] = '\0';
+        return at;
+}
+
 int plan_slot(struct plan *plan, const char *name) {
         if (plan->slots >= SLOT_MAX)
                 return fail_words(E2BIG, "the plan has no more than %d slots for files", SLOT_MAX);

@@ -42,7 +42,8 @@ struct plan {
 
         uint64_t clone_flags;       /* CLONE_NEWx of new namespaces made by clone3 */
         bool has_new_userns;
-        bool joins_pidns;           /* SLOT_PIDNS: entered late by STEP_FORK */
+        bool joins_pidns;           /* STEP_FORK makes the payload's process and tells its pid; before it the child awaits
+                                     * MESSAGE_MAPPED, which the parent then sends after the host lane */
         struct strv time_offsets;   /* lines for timens_offsets: the parent unshares time, writes, clones, goes back */
         bool unshares_time;
         const struct oci_idmap *uid_maps, *gid_maps; /* what to write for a new user namespace */
@@ -108,6 +109,8 @@ uint32_t plan_text(struct plan *plan, const char *text);
 uint32_t plan_bytes(struct plan *plan, const void *bytes, size_t size, size_t align);
 /* A string list as STEP_EXEC takes it. */
 uint32_t plan_strings(struct plan *plan, const struct strv *list);
+/* An option list as STEP_FS takes it; 0 when it is empty. */
+uint32_t plan_option_list(struct plan *plan, const struct strv *list);
 /* A new slot; name is for printing ("lower 2"). */
 int plan_slot(struct plan *plan, const char *name);
 /* A line for the log. */
@@ -143,8 +146,12 @@ int plan_build_exec(const struct oci_config *config, const struct oci_process *p
 int plan_namespaces(struct build *b);       /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
 int plan_namespaces_late(struct build *b);  /* hostname, domainname, loopback, cgroup namespace */
 int plan_join(struct build *b);             /* namespaces.c: exec's entry into the container's namespaces by SLOT_PIDFD */
+void plan_fork(struct build *b);            /* namespaces.c: STEP_FORK into the joined pid namespace */
 int plan_rootfs(struct build *b);           /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
-int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay rootfs of annotations, -> detached (or old-style attached) mount slot, SLOT_NONE when none asked */
+enum tree_flags { TREE_RECURSIVE = 1, TREE_PEERS = 2 /* mounts below go on being shared with the host's */ };
+void plan_tree(struct build *b, const char *path, unsigned flags, int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
+enum plan_lane plan_tree_lane(const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
+int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
 int plan_mounts(struct build *b);           /* mounts.c: config mounts in order */
 int plan_mounts_readonly(struct build *b);  /* mounts.c: new file systems asked for read-only, once devices are made */
 int plan_devices(struct build *b);          /* devices.c: nodes, links, console */

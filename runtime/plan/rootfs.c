@@ -1,0 +1,114 @@
+/* The root of the container: where it comes from, where it is attached, how it becomes "/".  Parent side; pure but for
+ * rootfs_check. */
+#include "runtime/plan/plan.h"
+#include "specs/base/err.h"
+#include "specs/oci_names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#define MS_REC_BIT 16384u
+#define MS_PRIVATE_BIT (1u << 18)
+#define MS_SLAVE_BIT (1u << 19)
+#define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
+
+/* MS_x bits of rootfsPropagation, 0: not asked. */
+static uint32_t asked_propagation(const struct build *b) {
+        const char *name = b->config->linux_ ? b->config->linux_->rootfs_propagation : NULL;
+        const struct name *row = name ? names_find(&oci_propagation_names, name) : NULL;
+        return row ? (uint32_t)row->value : 0;
+}
+
+/* What the copied mounts are turned into first.  Never shared: pivot_root refuses that, and what the container mounts
+ * would appear on the host. */
+static uint32_t first_propagation(const struct build *b) {
+        return asked_propagation(b) & MS_PRIVATE_BIT ? MS_PRIVATE_BIT : MS_SLAVE_BIT;
+}
+
+enum plan_lane plan_tree_lane(const struct build *b) {
+        return b->probe->is_root ? LANE_OPEN : LANE_CHILD;
+}
+
+void plan_tree(struct build *b, const char *path, unsigned flags, int into) {
+        enum plan_lane lane = plan_tree_lane(b);
+        plan_add(b->plan, lane, STEP_TREE, .into = into, .a = plan_text(b->plan, path),
+                 .flags = flags & TREE_RECURSIVE ? AT_RECURSIVE : 0);
+        /* A copy made in the host's mount namespace is a peer of the original; in the child's own it is a slave already. */
+        if (lane == LANE_OPEN && !(flags & TREE_PEERS))
+                plan_add(b->plan, lane, STEP_ATTR, .slot = into, .more = PROPAGATION(first_propagation(b), true));
+}
+
+static int rootfs_check(const char *bundle, const char *path) {
+        struct stat rootfs, host;
+        const char *full = path[0] == '/' ? path : str_path(bundle, path);
+        if (stat(full, &rootfs) < 0)
+                return fail(errno, "root.path: open %s", full);
+        if (!S_ISDIR(rootfs.st_mode))
+                return fail(ENOTDIR, "root.path: open %s", full);
+        if (stat("/", &host) == 0 && rootfs.st_dev == host.st_dev && rootfs.st_ino == host.st_ino)
+                return fail_words(EINVAL, "root.path: %s is the host's root", full);
+        return 0;
+}
+
+static int source_check(const struct build *b) {
+        if (!plan_has_own(b, CLONE_NEWNS))
+                return fail_words(EINVAL, "linux.namespaces: a mount namespace is needed");
+        if (!b->probe->has_mount_api)
+                return fail_words(ENOSYS, "this kernel is too old: mount_setattr of Linux 5.12 is needed");
+        if (!b->config->root || !b->config->root->path)
+                return fail_words(EINVAL, "root: missing");
+        return b->options->relative_paths ? 0 : rootfs_check(b->options->bundle, b->config->root->path);
+}
+
+/* Where the root mount is attached before pivot_root.  Over "/" no folder on the way has to be searchable for the root of
+ * a user namespace; where the mount has to be found again by its path it is root.path itself. */
+static const char *mount_point(const struct build *b) {
+        const char *path = b->config->root->path;
+        bool is_found_by_path = b->options->no_pivot || !b->probe->has_overlay_layers;
+        if (!is_found_by_path)
+                return "/";
+        return path[0] == '/' ? path : str_path(b->options->bundle, path);
+}
+
+int plan_rootfs(struct build *b) {
+        struct plan *plan = b->plan;
+        int overlay = SLOT_NONE;
+        int r = source_check(b);
+        if (r < 0)
+                return r;
+        plan->place = "linux.rootfsPropagation";
+        plan_add(plan, LANE_CHILD, STEP_ATTR, .more = PROPAGATION(first_propagation(b), true));
+        plan->place = "root.path";
+        plan_add(plan, LANE_CHILD, STEP_OPEN, .into = SLOT_ROOTFS, .a = plan_text(plan, mount_point(b)),
+                 .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
+        r = plan_overlay(b, &overlay);
+        if (r < 0)
+                return r;
+        if (overlay != SLOT_NONE)
+                return 0;
+        const char *path = b->config->root->path;
+        plan->place = "root.path";
+        plan_tree(b, path[0] == '/' ? path : str_path(b->options->bundle, path), TREE_RECURSIVE, SLOT_ROOT);
+        plan_add(plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
+        return 0;
+}
+
+int plan_pivot(struct build *b) {
+        struct plan *plan = b->plan;
+        uint32_t propagation = asked_propagation(b);
+        plan->place = "root";
+        plan_add(plan, LANE_CHILD, b->options->no_pivot ? STEP_MOVE_ROOT : STEP_PIVOT, .slot = SLOT_ROOT);
+        if (propagation) {
+                plan->place = "linux.rootfsPropagation";
+                plan_add(plan, LANE_CHILD, STEP_ATTR, .slot = SLOT_ROOT,
+                         .more = PROPAGATION(propagation & ~MS_REC_BIT, propagation & MS_REC_BIT));
+        }
+        if (b->config->root->readonly) {
+                plan->place = "root.readonly";
+                plan_add(plan, LANE_CHILD, STEP_ATTR, .slot = SLOT_ROOT, .flags = ATTR(MOUNT_ATTR_RDONLY, 0));
+        }
+        return 0;
+}
