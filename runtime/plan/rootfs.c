@@ -64,11 +64,12 @@ static int source_check(const struct build *b) {
 }
 
 /* Where the root mount is attached before pivot_root.  Over "/" no folder on the way has to be searchable for the root of
- * a user namespace; where the mount has to be found again by its path it is root.path itself. */
+ * a user namespace.  It is root.path itself where the mount has to be found again by its path, and for those who copy
+ * host trees after it: a copy of "/" would have the root lying over it. */
 static const char *mount_point(const struct build *b) {
         const char *path = b->config->root->path;
         bool is_found_by_path = b->options->no_pivot || !b->probe->has_overlay_layers;
-        if (!is_found_by_path)
+        if (!is_found_by_path && plan_tree_lane(b) == LANE_OPEN)
                 return "/";
         return path[0] == '/' ? path : str_path(b->options->bundle, path);
 }
@@ -84,6 +85,7 @@ int plan_rootfs(struct build *b) {
         plan->place = "root.path";
         plan_add(plan, LANE_CHILD, STEP_OPEN, .into = SLOT_ROOTFS, .a = plan_text(plan, mount_point(b)),
                  .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
+        plan_covers(b);
         r = plan_overlay(b, &overlay);
         if (r < 0)
                 return r;

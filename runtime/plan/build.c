@@ -1,0 +1,103 @@
+/* The order of everything.  Parent side; pure.  Each builder says in its own file why its steps are as they are; this
+ * one says why they come when they do. */
+#include "runtime/plan/plan.h"
+
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+
+typedef int builder(struct build *b);
+
+static int run_builders(struct build *b, builder *const *builders) {
+        for (; *builders; builders++) {
+                int r = (*builders)(b);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool joins_mounts(const struct build *b) {
+        return plan_has_own(b, CLONE_NEWNS) && !plan_has_new(b, CLONE_NEWNS);
+}
+
+/* setns into a mount namespace leads to its root: nothing is mounted there, only the terminal is looked for. */
+static int enter_root(struct build *b) {
+        if (b->process->terminal)
+                plan_add(b->plan, LANE_CHILD, STEP_OPEN, .into = SLOT_ROOT, .a = plan_text(b->plan, "/"),
+                         .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
+        return plan_terminal(b);
+}
+
+/* Mount points and nodes are made while everything can still be written; createContainer hooks see the finished /dev but
+ * the host's root; kernel parameters follow the hooks that may set up the network; masks cover what is there by then. */
+static builder *const own_mounts[] = {
+        plan_rootfs, plan_mounts, plan_devices, plan_mounts_readonly, plan_namespaces_late, plan_hooks,
+        plan_sysctls, plan_masks, plan_pivot, NULL,
+};
+static builder *const joined_mounts[] = { enter_root, plan_namespaces_late, plan_hooks, plan_sysctls, NULL };
+
+/* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for `start`
+ * no longer dies with the command that made it. */
+static int add_ready(struct build *b) {
+        struct plan *plan = b->plan;
+        plan->place = NULL;
+        plan_add(plan, LANE_CHILD, STEP_SEND, .flags = MESSAGE_READY);
+        plan_add(plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_GO);
+        plan_add(plan, LANE_CHILD, STEP_GUARD, .flags = 0);
+        if (b->options->waits_for_start)
+                plan_add(plan, LANE_CHILD, STEP_START);
+        return 0;
+}
+
+static builder *const container_head[] = { plan_namespaces, plan_proc, NULL };
+static builder *const container_tail[] = {
+        plan_process, plan_identity, add_ready, plan_hooks_start, plan_confine, plan_exec, plan_resources, plan_devfilter, NULL,
+};
+
+int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
+               struct plan **ret) {
+        struct build b = { .plan = plan_new(), .config = config, .process = config->process, .probe = probe, .options = options };
+        if (!config->process)
+                return fail_words(EINVAL, "process: missing");
+        int r = run_builders(&b, container_head);
+        if (r == 0)
+                r = run_builders(&b, joins_mounts(&b) ? joined_mounts : own_mounts);
+        if (r == 0)
+                r = run_builders(&b, container_tail);
+        if (r < 0)
+                return r;
+        *ret = b.plan;
+        return 0;
+}
+
+/* The container's processes could see and trace one of ours in their pid namespace, so it is entered as late as may be. */
+static int fork_late(struct build *b) {
+        if (b->plan->joins_pidns)
+                plan_fork(b);
+        return 0;
+}
+
+static bool loses_rights_to_filter(const struct build *b) {
+        return b->config->linux_ && b->config->linux_->seccomp && !b->process->no_new_privileges;
+}
+
+/* labels are written to a procfs that is opened before anything is joined. */
+static builder *const exec_head[] = { plan_proc, plan_join, enter_root, plan_process, plan_identity, NULL };
+static builder *const exec_confined[] = { plan_confine, fork_late, add_ready, plan_exec, NULL };
+static builder *const exec_plain[] = { fork_late, add_ready, plan_confine, plan_exec, NULL };
+
+int plan_build_exec(const struct oci_config *config, const struct oci_process *process, const struct probe *probe,
+                    const struct plan_options *options, struct plan **ret) {
+        struct build b = { .plan = plan_new(), .config = config, .process = process, .probe = probe, .options = options };
+        int r = run_builders(&b, exec_head);
+        /* Without no_new_privs the filter needs CAP_SYS_ADMIN, which must not be seen in the container's pid namespace. */
+        if (r == 0)
+                r = run_builders(&b, loses_rights_to_filter(&b) ? exec_confined : exec_plain);
+        if (r < 0)
+                return r;
+        *ret = b.plan;
+        return 0;
+}

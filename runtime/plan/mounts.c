@@ -1,0 +1,323 @@
+/* The mounts of the config, in its order.  Parent side; pure.
+ *
+ * A bind becomes a detached copy of the host's tree, made and changed before anyone in the container can see it; another
+ * mount a new file system in the child.  Either is moved onto its mount point by fd: a destination is resolved once. */
+#include "runtime/plan/mount_opts.h"
+#include "runtime/plan/plan.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <string.h>
+
+#define MS_SHARED_BIT (1u << 20)
+#define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
+#define TTY_GROUP_PREFIX "gid="
+
+/* What is known of one mount while its steps are made. */
+struct work {
+        const struct oci_mount *mount;
+        struct mount_opts opts;
+        const char *type, *destination;
+        size_t index;
+        int slot;
+};
+
+/* File systems without a device behind them: what is asked read-only is the mount, not the superblock.  The kernel gives
+ * some of them only to who owns the namespace they show; then the host's mount is bound instead. */
+static const struct virtual_fs {
+        const char *type;
+        int64_t shows;      /* CLONE_NEWx */
+        const char *host;   /* where the host has it mounted */
+        bool is_labelled;   /* takes a context= option */
+} virtual_fss[] = {
+        { "proc", CLONE_NEWPID, "/proc", false },   { "sysfs", CLONE_NEWNET, "/sys", false },
+        { "mqueue", CLONE_NEWIPC, "/dev/mqueue", false }, { "cgroup2", 0, NULL, false },
+        { "tmpfs", 0, NULL, true },                 { "devpts", 0, NULL, true },
+        { "ramfs", 0, NULL, true },                 { "overlay", 0, NULL, true },
+        { "binfmt_misc", 0, NULL, false },
+};
+
+static const struct virtual_fs *find_virtual(const char *type) {
+        for (size_t i = 0; i < sizeof(virtual_fss) / sizeof(virtual_fss[0]); i++)
+                if (str_eq(virtual_fss[i].type, type))
+                        return &virtual_fss[i];
+        return NULL;
+}
+
+static bool has_userns(const struct build *b) {
+        return plan_has_own(b, CLONE_NEWUSER);
+}
+
+/* The destination without "." and empty components, absolute.  ".." is left to the kernel, which stops at the root. */
+static const char *clean(const char *destination) {
+        struct strv parts = str_split(destination, '/', true), kept = { 0 };
+        for (size_t i = 0; i < parts.n; i++) {
+                if (str_eq(parts.at[i], ".."))
+                        return destination[0] == '/' ? destination : str_format("/%s", destination);
+                if (!str_eq(parts.at[i], "."))
+                        strv_add(&kept, parts.at[i]);
+        }
+        return str_format("/%s", kept.n ? str_join(&kept, "/") : "");
+}
+
+/* -- attributes -- */
+
+static void add_attr(struct build *b, enum plan_lane lane, int slot, const struct mount_change *change, bool recursive) {
+        if (change->set || change->clear)
+                plan_add(b->plan, lane, STEP_ATTR, .slot = slot, .flags = ATTR(change->set, change->clear),
+                         .more = recursive ? AT_RECURSIVE : 0);
+}
+
+static void add_attrs(struct build *b, enum plan_lane lane, int slot, const struct mount_opts *opts) {
+        add_attr(b, lane, slot, &opts->tree, true);
+        add_attr(b, lane, slot, &opts->self, false);
+}
+
+static void add_propagation(struct build *b, const struct work *w) {
+        if (w->opts.propagation)
+                plan_add(b->plan, LANE_CHILD, STEP_ATTR, .slot = w->slot,
+                         .more = PROPAGATION(w->opts.propagation, w->opts.propagates_tree));
+}
+
+static void add_target(struct build *b, const struct work *w, uint64_t flags) {
+        plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = SLOT_ROOT, .into = SLOT_TARGET,
+                 .a = plan_text(b->plan, w->destination), .flags = flags, .more = 0755);
+}
+
+static void add_attach(struct build *b, const struct work *w) {
+        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = w->slot, .into = SLOT_TARGET);
+        add_propagation(b, w);
+}
+
+/* Where /proc and /sys go nothing may be in the way: what is written below them decides about confinement. */
+static uint64_t folder_flags(const struct work *w) {
+        bool is_plain = str_eq(w->destination, "/proc") || str_eq(w->destination, "/sys");
+        return TARGET_FOLDER | (is_plain ? TARGET_PLAIN : 0);
+}
+
+/* -- id maps -- */
+
+static int add_idmap(struct build *b, const struct work *w) {
+        const struct oci_linux *linux_ = b->config->linux_;
+        const struct oci_mount *mount = w->mount;
+        bool has_maps = mount->uid_mappings.n > 0 || mount->gid_mappings.n > 0;
+        if (!w->opts.is_idmapped && !has_maps)
+                return 0;
+        if (!b->probe->is_root)
+                return fail_words(EPERM, "mounts[%zu]: an idmapped mount needs root", w->index);
+        struct plan_userns wanted = { .slot = plan_slot(b->plan, str_format("ids %zu", w->index)) };
+        if (wanted.slot < 0)
+                return wanted.slot;
+        wanted.uid_maps = has_maps ? mount->uid_mappings.at : linux_->uid_mappings.at;
+        wanted.uid_maps_count = has_maps ? mount->uid_mappings.n : linux_->uid_mappings.n;
+        wanted.gid_maps = has_maps ? mount->gid_mappings.at : linux_->gid_mappings.at;
+        wanted.gid_maps_count = has_maps ? mount->gid_mappings.n : linux_->gid_mappings.n;
+        if (!wanted.uid_maps_count || !wanted.gid_maps_count)
+                return fail_words(EINVAL, "mounts[%zu]: idmap needs uidMappings and gidMappings, of the mount or of the "
+                                  "container's user namespace", w->index);
+        size_t n = b->plan->userns_wanted.n;
+        b->plan->userns_wanted.at = arena_grow(b->plan->userns_wanted.at, n * sizeof(wanted), (n + 1) * sizeof(wanted));
+        b->plan->userns_wanted.at[n] = wanted;
+        b->plan->userns_wanted.n++;
+        plan_add(b->plan, LANE_OPEN, STEP_IDMAP, .slot = w->slot, .into = wanted.slot,
+                 .more = w->opts.idmaps_tree ? AT_RECURSIVE : 0);
+        return 0;
+}
+
+/* -- binds -- */
+
+/* Copies made in the open lane wait there for their turn, each in a slot of its own. */
+static int tree_slot(struct build *b, const struct work *w) {
+        return plan_tree_lane(b) == LANE_CHILD ? SLOT_MOUNT : plan_slot(b->plan, str_format("mount %zu", w->index));
+}
+
+static int add_bind_of(struct build *b, struct work *w, const char *source) {
+        w->slot = tree_slot(b, w);
+        if (w->slot < 0)
+                return w->slot;
+        unsigned flags = w->opts.is_recursive ? TREE_RECURSIVE : 0;
+        if (w->opts.propagation == MS_SHARED_BIT)
+                flags |= TREE_PEERS;
+        plan_tree(b, source, flags, w->slot);
+        int r = add_idmap(b, w);
+        if (r < 0)
+                return r;
+        add_attrs(b, plan_tree_lane(b), w->slot, &w->opts);
+        add_target(b, w, TARGET_LIKE | (uint64_t)w->slot << 32);
+        add_attach(b, w);
+        return 0;
+}
+
+static int add_bind(struct build *b, struct work *w) {
+        const char *source = w->mount->source;
+        if (!source || !*source)
+                return fail_words(EINVAL, "mounts[%zu].source: a bind mount needs one", w->index);
+        return add_bind_of(b, w, source[0] == '/' ? source : str_path(b->options->bundle, source));
+}
+
+/* The host's mount of a file system that this container has no right to mount anew. */
+static int add_bind_of_host(struct build *b, struct work *w, const char *host) {
+        w->opts.is_recursive = true; /* parts of it are covered by mounts that must stay covered */
+        w->opts.tree.set |= w->opts.self.set;
+        w->opts.self = (struct mount_change){ 0 };
+        w->opts.data = (struct strv){ 0 };
+        return add_bind_of(b, w, host);
+}
+
+/* Changes an existing mount: only its attributes, which is what a read-only remount of a bind means. */
+static int add_remount(struct build *b, struct work *w) {
+        if (w->opts.data.n)
+                return fail_words(EINVAL, "mounts[%zu].options: %s: remount changes only attributes of the mount", w->index,
+                                  w->opts.data.at[0]);
+        w->slot = SLOT_MOUNT;
+        plan_add(b->plan, LANE_CHILD, STEP_OPEN, .slot = SLOT_ROOT, .into = w->slot, .a = plan_text(b->plan, w->destination),
+                 .flags = O_PATH);
+        add_attrs(b, LANE_CHILD, w->slot, &w->opts);
+        add_propagation(b, w);
+        return 0;
+}
+
+/* -- new file systems -- */
+
+static bool is_mapped(const struct oci_linux *linux_, const char *gid) {
+        uint64_t id;
+        if (!linux_->gid_mappings.n || parse_u64(gid, 0, UINT32_MAX, &id) < 0)
+                return true;
+        for (size_t i = 0; i < linux_->gid_mappings.n; i++) {
+                const struct oci_idmap *map = &linux_->gid_mappings.at[i];
+                if (id >= map->container_id && id - map->container_id < map->size)
+                        return true;
+        }
+        return false;
+}
+
+/* One string may hold several options, "mode=755,size=64k"; overlayfs escapes commas in its own way. */
+static struct strv data_options(struct build *b, const struct work *w) {
+        struct strv list = { 0 };
+        for (size_t i = 0; i < w->opts.data.n; i++) {
+                struct strv parts = str_split(w->opts.data.at[i], str_eq(w->type, "overlay") ? '\n' : ',', true);
+                for (size_t j = 0; j < parts.n; j++) {
+                        const char *option = parts.at[j];
+                        if (str_eq(w->type, "devpts") && str_starts(option, TTY_GROUP_PREFIX) && has_userns(b) &&
+                            !is_mapped(b->config->linux_, option + strlen(TTY_GROUP_PREFIX))) {
+                                plan_warn(b->plan, "mounts[%zu].options: %s: left out, the user namespace does not map it",
+                                          w->index, option);
+                                continue;
+                        }
+                        strv_add(&list, option);
+                }
+        }
+        return list;
+}
+
+static struct strv fs_options(struct build *b, const struct work *w, const struct virtual_fs *virtual_fs) {
+        struct strv list = { 0 }, data = data_options(b, w);
+        const char *label = b->config->linux_ ? b->config->linux_->mount_label : NULL;
+        if (w->mount->source && *w->mount->source)
+                strv_add(&list, str_format("source=%s", w->mount->source));
+        if (!virtual_fs && w->opts.self.set & MOUNT_ATTR_RDONLY)
+                strv_add(&list, "ro");
+        for (size_t i = 0; i < data.n; i++)
+                strv_add(&list, data.at[i]);
+        if (label && *label && (!virtual_fs || virtual_fs->is_labelled))
+                strv_add(&list, str_format("context=%s", label));
+        return list;
+}
+
+/* Nodes and mount points may yet have to be made in it: read-only comes last. */
+static void set_readonly_late(struct build *b, int slot) {
+        struct u32v *late = &b->late_readonly;
+        late->at = arena_grow(late->at, late->n * sizeof(*late->at), (late->n + 1) * sizeof(*late->at));
+        late->at[late->n++] = (uint32_t)slot;
+}
+
+static int add_fs(struct build *b, struct work *w) {
+        const struct virtual_fs *virtual_fs = find_virtual(w->type);
+        uint64_t set = w->opts.self.set | w->opts.tree.set;
+        bool is_late = (set & MOUNT_ATTR_RDONLY) && str_eq(w->type, "tmpfs");
+        w->slot = is_late ? plan_slot(b->plan, str_format("mount %zu", w->index)) : SLOT_MOUNT;
+        if (w->slot < 0)
+                return w->slot;
+        struct strv options = fs_options(b, w, virtual_fs);
+        plan_add(b->plan, LANE_CHILD, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
+                 .b = plan_option_list(b->plan, &options),
+                 .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
+        add_target(b, w, folder_flags(w));
+        if (w->opts.copies_up)
+                plan_add(b->plan, LANE_CHILD, STEP_COPYUP, .slot = SLOT_TARGET, .into = w->slot);
+        add_attach(b, w);
+        if (is_late)
+                set_readonly_late(b, w->slot);
+        return 0;
+}
+
+/* Without a cgroup namespace a new mount would show every cgroup of the host: the container's own folder is bound. */
+static int add_cgroup(struct build *b, struct work *w) {
+        w->type = "cgroup2";
+        w->opts.data = (struct strv){ 0 }; /* options of cgroup v1 */
+        if (plan_has_own(b, CLONE_NEWCGROUP))
+                return add_fs(b, w);
+        if (plan_tree_lane(b) == LANE_CHILD)
+                return add_bind_of_host(b, w, b->probe->cgroup_root ? b->probe->cgroup_root : "/sys/fs/cgroup");
+        w->slot = tree_slot(b, w);
+        if (w->slot < 0)
+                return w->slot;
+        plan_add(b->plan, LANE_OPEN, STEP_TREE, .slot = SLOT_CGROUP, .into = w->slot);
+        plan_add(b->plan, LANE_OPEN, STEP_ATTR, .slot = w->slot, .flags = ATTR(w->opts.self.set, w->opts.self.clear),
+                 .more = PROPAGATION(1u << 18, false));
+        add_target(b, w, TARGET_FOLDER);
+        add_attach(b, w);
+        return 0;
+}
+
+static int add_new(struct build *b, struct work *w) {
+        const struct virtual_fs *virtual_fs = find_virtual(w->type);
+        if (w->opts.is_idmapped || w->mount->uid_mappings.n || w->mount->gid_mappings.n)
+                return fail_words(EINVAL, "mounts[%zu]: only a bind mount can be idmapped", w->index);
+        if (w->opts.copies_up && !str_eq(w->type, "tmpfs"))
+                return fail_words(EINVAL, "mounts[%zu].options: tmpcopyup: only for tmpfs", w->index);
+        if (str_eq(w->type, "cgroup") || str_eq(w->type, "cgroup2"))
+                return add_cgroup(b, w);
+        if (virtual_fs && virtual_fs->host && has_userns(b) && !plan_has_own(b, virtual_fs->shows))
+                return add_bind_of_host(b, w, virtual_fs->host);
+        return add_fs(b, w);
+}
+
+static int add_mount(struct build *b, size_t index) {
+        const struct oci_mount *mount = &b->config->mounts.at[index];
+        struct work w = { .mount = mount, .opts = mount_opts_parse(&mount->options), .index = index, .slot = SLOT_NONE };
+        w.type = mount->type ? mount->type : "";
+        w.destination = clean(mount->destination);
+        b->plan->place = str_format("mounts[%zu]", index);
+        if (str_eq(w.destination, "/"))
+                return fail_words(EINVAL, "mounts[%zu].destination: the root is set by root, not by a mount", index);
+        if (w.opts.is_remount)
+                return add_remount(b, &w);
+        if (w.opts.is_bind || str_eq(w.type, "bind"))
+                return add_bind(b, &w);
+        if (!*w.type || str_eq(w.type, "none"))
+                return fail_words(EINVAL, "mounts[%zu].type: missing", index);
+        return add_new(b, &w);
+}
+
+int plan_mounts(struct build *b) {
+        for (size_t i = 0; i < b->config->mounts.n; i++) {
+                int r = add_mount(b, i);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int plan_mounts_readonly(struct build *b) {
+        b->plan->place = "mounts";
+        for (size_t i = 0; i < b->late_readonly.n; i++)
+                plan_add(b->plan, LANE_CHILD, STEP_ATTR, .slot = (int16_t)b->late_readonly.at[i],
+                         .flags = ATTR(MOUNT_ATTR_RDONLY, 0));
+        return 0;
+}
