@@ -78,6 +78,7 @@ static const struct check_case config_cases[] = {
           .error = "hostname: needs a uts namespace" },
         { "\"domainname\":\"a.test\"", .linux_ = "{\"namespaces\":[{\"type\":\"mount\"}]}",
           .error = "domainname: needs a uts namespace" },
+        { "\"hostname\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
         { "\"hostname\":\"a\",\"domainname\":\"b\"" },
         { "\"hostname\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
           .error = "hostname: longer than 64 bytes" },
@@ -126,6 +127,9 @@ static const struct check_case process_cases[] = {
         { .process = "\"scheduler\":{\"policy\":\"SCHED_FIFO\"}",
           .error = "process.scheduler.priority: SCHED_FIFO needs 1 to 99" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99}" },
+        { .process = "\"scheduler\":{\"policy\":\"SCHED_FIFO\",\"priority\":1}" },
+        { .process =
+                  "\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"runtime\":2000,\"deadline\":9223372036854775807}" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"priority\":1}",
           .error = "process.scheduler.priority: SCHED_OTHER has none" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"nice\":-20,\"runtime\":0}" },
@@ -224,6 +228,7 @@ static const struct check_case linux_cases[] = {
           .error = "linux.memoryPolicy.nodes: MPOL_BIND needs one or more" },
         { .linux_ = "\"memoryPolicy\":{\"mode\":\"MPOL_LOCAL\",\"nodes\":\"0\"}",
           .error = "linux.memoryPolicy.nodes: MPOL_LOCAL takes none" },
+        { .linux_ = "\"memoryPolicy\":{\"mode\":\"MPOL_DEFAULT\"}" },
         { .linux_ = "\"memoryPolicy\":{\"mode\":\"MPOL_PREFERRED\"}" },
         { .linux_ = "\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":\"0\",\"flags\":[\"MPOL_F_NUMA_BALANCING\"]}" },
         { .linux_ = "\"memoryPolicy\":{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0\",\"flags\":[\"MPOL_F_NUMA_"
@@ -272,6 +277,10 @@ static const struct check_case resource_cases[] = {
           .error = "linux.resources.memory.swap: memory and swap together, below limit" },
         { .linux_ = RESOURCES("\"memory\":{\"limit\":10,\"swap\":-1,\"reservation\":20}") },
         { .linux_ = RESOURCES("\"memory\":{\"limit\":10,\"swap\":0}") },
+        { .linux_ = RESOURCES("\"memory\":{\"limit\":10,\"swap\":10}") },
+        { .linux_ = RESOURCES("\"cpu\":{\"quota\":0,\"burst\":5,\"period\":1000}") },
+        { .linux_ = RESOURCES("\"cpu\":{\"quota\":1000,\"burst\":1000}") },
+        { .linux_ = RESOURCES("\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":10}]}") },
         { .linux_ = RESOURCES("\"cpu\":{\"quota\":1000,\"burst\":1001}"),
           .error = "linux.resources.cpu.burst: above quota" },
         { .linux_ = RESOURCES("\"cpu\":{\"quota\":-1,\"burst\":1001,\"period\":1000000}") },
@@ -336,6 +345,9 @@ static void test_exec_and_update(void) {
         strv_add(&process.args, "sh");
         CHECK_FAIL(oci_check_process(&process, NULL, NULL), "process.cwd: required");
         process.cwd = "/";
+        process.user.additional_gids.n = 65537;
+        CHECK_FAIL(oci_check_process(&process, NULL, NULL), "process.user.additionalGids: more than 65536");
+        process.user.additional_gids.n = 65536;
         CHECK_INT(oci_check_process(&process, NULL, NULL), 0);
         struct oci_cpu cpu = { .quota = { true, 5000 }, .burst = { true, 5001 } };
         struct oci_resources resources = { .cpu = &cpu };

@@ -308,13 +308,12 @@ static void test_bad_texts(void) {
 }
 
 static void test_shapes(void) {
-        static const char *const versions[] = { "1.0.0", "1.0.2-dev", "1.3.0+build.7", "1.2.0-rc.1+x" };
-        static const char *const not_versions[] = {
-                "", "1", "1.0", "1.0.0.0", "01.0.0", "1.0.0-", "v1.0.0", "1.0.0-01"
-        };
-        for (size_t i = 0; i < 4; i++)
+        static const char *const versions[] = { "1.0.0", "1.0.2-dev", "1.3.0+build.7", "1.2.0-rc.1+x", "1.0.0-0" };
+        static const char *const not_versions[] = { "",       "1",      "1.0",      "1.0.0.0", "01.0.0",
+                                                    "1.0.0-", "v1.0.0", "1.0.0-01", "1.0.0+",  "1.0.0+a+b" };
+        for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
                 CHECK_ROW(!oci_shape_version(versions[i]), versions[i]);
-        for (size_t i = 0; i < 8; i++)
+        for (size_t i = 0; i < sizeof(not_versions) / sizeof(not_versions[0]); i++)
                 CHECK_ROW(oci_shape_version(not_versions[i]) != NULL,
                           str_format("not a version: <%s>", not_versions[i]));
         CHECK(!oci_shape_id_list("") && !oci_shape_id_list("0-3,7") && !oci_shape_id_list(" 0, 2-4 "));
@@ -330,7 +329,9 @@ static void test_shapes(void) {
         CHECK(oci_shape_interface_template("abcdefghijklmn%d") && oci_shape_interface_template("a/%d"));
         CHECK(!oci_shape_rule_access("mwr") && oci_shape_rule_access("rr") && oci_shape_rule_access("x"));
         CHECK(oci_shape_id_list(" ") == NULL && oci_shape_id_list("1 ,2") == NULL && oci_shape_id_list("1 ") == NULL);
-        CHECK(!oci_shape_page_size("64KB") && oci_shape_page_size("0MB") && oci_shape_page_size("2MiB"));
+        CHECK(!oci_shape_mem_bw("") && !oci_shape_mem_bw("MB:0=1") && !oci_shape_id_list("1-1"));
+        CHECK(!oci_shape_page_size("64KB") && oci_shape_page_size("KB") && oci_shape_page_size("0MB") &&
+              oci_shape_page_size("2MiB"));
         CHECK(!oci_shape_cgroups_path("system.slice:web:1") && !oci_shape_cgroups_path("/a/..b") &&
               oci_shape_cgroups_path(".."));
         CHECK(oci_shape_cgroups_path("a\nb") && oci_shape_cgroups_path("/a/.."));
