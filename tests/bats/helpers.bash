@@ -183,11 +183,12 @@ bundle_teardown() {
 # Nothing of this test is on the host: mounts, cgroups, processes, state.
 no_leaks() {
   local found
+  # shellcheck disable=SC2062 # the glob is a list of files
   found=$(
     grep -F -e "$BATS_TEST_TMPDIR" -e "$ID" /proc/self/mountinfo | sed 's/^/mount left: /'
     find "$CGROUPS" -depth -type d -name "*$ID*" 2>/dev/null | sed 's/^/cgroup left: /'
     grep -l -s -F -e "$ID" /proc/[0-9]*/cgroup | sed 's/^/process left: /'
-    grep -l -s -F -f - -- /proc/[0-9]*/cmdline <<<"$ROOT" | sed 's/^/process left: /'
+    grep -l -s -F -f - /proc/[0-9]*/cmdline <<<"$ROOT" | sed 's/^/process left: /'
     find "$ROOT" -mindepth 1 2>/dev/null | sed 's/^/state left: /'
   )
   [ -z "$found" ] || { echo "$found"; return 1; }

@@ -96,8 +96,9 @@ setup() {
   run make -s -C "$TOP" STATIC=1 "BUILD=$BATS_TEST_TMPDIR/static" -j2 all
   echo "$output"
   [ "$status" = 0 ]
-  ! readelf -lW "$BATS_TEST_TMPDIR/static/rundlet" | grep INTERP
-  ! readelf -dW "$BATS_TEST_TMPDIR/static/rundlet" | grep NEEDED
+  run readelf -ldW "$BATS_TEST_TMPDIR/static/rundlet"
+  [ "$status" = 0 ]
+  [[ $output != *INTERP* && $output != *NEEDED* ]]
   RUNTIME=$BATS_TEST_TMPDIR/static/rundlet
   run run_payload echo "from a static runtime"
   echo "$output"
