@@ -40,8 +40,9 @@ struct json_raw { const char *text; };
 #define KEYED_OF(t) LIST_OF(t)
 
 enum json_kind {
-        J_STRING, J_STRV, J_STRMAP, J_BOOL, J_OPT_BOOL, J_U32, J_U64, J_I64, J_I32, J_OPT_U16, J_OPT_U32, J_OPT_I32, J_OPT_U64,
-        J_OPT_I64, J_U32V, J_NAMED, J_NAMED_SET, J_NAMED_LIST, J_OBJECT, J_OPT_OBJECT, J_LIST, J_KEYED, J_RAW,
+        J_STRING, J_STRV, J_STRMAP, J_BOOL, J_OPT_BOOL, J_U32, J_U64, J_I64, J_I32, J_OPT_U16, J_OPT_U32, J_OPT_I32,
+        J_OPT_U64, J_OPT_I64, J_U32V, J_NAMED, J_NAMED_SET, J_NAMED_LIST, J_OBJECT, J_OPT_OBJECT, J_LIST, J_KEYED,
+        J_RAW,
 };
 
 enum json_flags {
@@ -58,7 +59,7 @@ struct json_field {
         enum json_kind kind;
         uint16_t offset;
         uint16_t flags;
-        int64_t min, max;             /* range of integers; both 0: the range of the C type */
+        int64_t min, max;             /* range of integers; both 0: the range of the C type; only min: up to its end */
         const struct names *names;    /* J_NAMED, J_NAMED_SET */
         const struct json_type *sub;  /* J_OBJECT, J_OPT_OBJECT, J_LIST, J_KEYED */
         const char *(*check)(const char *text); /* strings and elements of string lists: NULL when good, else why not */
@@ -89,28 +90,37 @@ struct json_type {
         { .name = key, .kind = JSON_KIND_OF(t, m), .offset = offsetof(struct t, m), __VA_ARGS__ }
 /* struct named, through a name table. */
 #define NAMED(t, key, m, table, ...) \
-        { .name = key, .kind = J_NAMED, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct named), .names = &table, __VA_ARGS__ }
+        { .name = key, .kind = J_NAMED, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct named), \
+          .names = &table, __VA_ARGS__ }
 /* struct named_set: a JSON list of names, each worth 1 << value. */
 #define NAMED_SET(t, key, m, table, ...) \
-        { .name = key, .kind = J_NAMED_SET, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct named_set), .names = &table, __VA_ARGS__ }
+        { .name = key, .kind = J_NAMED_SET, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct named_set), \
+          .names = &table, __VA_ARGS__ }
 /* struct u32v: a JSON list of names, each kept as its value, order kept. */
 #define NAMED_LIST(t, key, m, table, ...) \
-        { .name = key, .kind = J_NAMED_LIST, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct u32v), .names = &table, __VA_ARGS__ }
+        { .name = key, .kind = J_NAMED_LIST, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct u32v), \
+          .names = &table, __VA_ARGS__ }
 /* An embedded struct (always there). */
 #define OBJECT(t, key, m, s, ...) \
-        { .name = key, .kind = J_OBJECT, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct s), .sub = &s##_type, __VA_ARGS__ }
+        { .name = key, .kind = J_OBJECT, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct s), \
+          .sub = &s##_type, __VA_ARGS__ }
 /* A pointer to a struct, NULL when absent. */
 #define OPT_OBJECT(t, key, m, s, ...) \
-        { .name = key, .kind = J_OPT_OBJECT, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct s *), .sub = &s##_type, __VA_ARGS__ }
+        { .name = key, .kind = J_OPT_OBJECT, .offset = offsetof(struct t, m) + JSON_SAME(t, m, struct s *), \
+          .sub = &s##_type, __VA_ARGS__ }
 #define LIST(t, key, m, s, ...) \
         { .name = key, .kind = J_LIST, \
-          .offset = offsetof(struct t, m) + 0 * sizeof(char[_Generic(((struct t *)0)->m.at, struct s *: 1)]), .sub = &s##_type, __VA_ARGS__ }
+          .offset = offsetof(struct t, m) + 0 * sizeof(char[_Generic(((struct t *)0)->m.at, struct s *: 1)]), \
+          .sub = &s##_type, __VA_ARGS__ }
 #define KEYED(t, key, m, s, ...) \
         { .name = key, .kind = J_KEYED, \
-          .offset = offsetof(struct t, m) + 0 * sizeof(char[_Generic(((struct t *)0)->m.at, struct s *: 1)]), .sub = &s##_type, __VA_ARGS__ }
+          .offset = offsetof(struct t, m) + 0 * sizeof(char[_Generic(((struct t *)0)->m.at, struct s *: 1)]), \
+          .sub = &s##_type, __VA_ARGS__ }
 
 #define TYPE(t) \
-        const struct json_type t##_type = { #t, sizeof(struct t), t##_fields, sizeof(t##_fields) / sizeof(t##_fields[0]) }
+        const struct json_type t##_type = { \
+                #t, sizeof(struct t), t##_fields, sizeof(t##_fields) / sizeof(t##_fields[0]) \
+        }
 
 #define JSON_MAX_SIZE (16u << 20) /* bytes of one document */
 #define JSON_MAX_DEPTH 64
@@ -123,10 +133,13 @@ struct json_read_options {
 };
 
 /* Reads text (size bytes, need not be NUL-terminated) as one object of the type into *ret, which is zeroed first.  All
- * strings are copied to the arena.  Refused: invalid JSON or UTF-8, bytes after the document, duplicate keys, NUL in strings, wrong types,
- * numbers that are not exact integers of the field's range, missing required keys, too deep, too large.  null is absent.
- * Errors name the place: "linux.resources.memory.limit: string not expected".  0 or -EINVAL / -EFBIG with the record. */
-int json_read(const char *text, size_t size, const struct json_type *type, const struct json_read_options *options, void *ret);
+ * strings are copied to the arena.  Refused: invalid JSON or UTF-8, bytes after the document, duplicate keys, NUL in
+ * strings, wrong types, numbers that are not exact integers of the field's range, missing required keys, too deep, too
+ * large.  The value of a key that is null is absent; in a list null is an error.  Inside J_RAW and unknown keys only the
+ * syntax is checked.  options may be NULL.  Errors name the place:
+ * "linux.resources.memory.limit: string not expected".  0 or -EINVAL / -EFBIG with the record. */
+int json_read(const char *text, size_t size, const struct json_type *type, const struct json_read_options *options,
+              void *ret);
 
 /* The object as JSON text in the arena, keys in table order, absent members left out; pretty: four-space indent and a
  * final newline.  Cannot fail. */
@@ -134,7 +147,8 @@ char *json_write(const void *object, const struct json_type *type, bool pretty);
 
 /* Calls visit once for every field reachable from type, depth first, with its path ("linux.resources.memory.limit";
  * lists add "[]", keyed objects add ".*").  For the schema test, the fuzz dictionary and the reference page. */
-void json_walk(const struct json_type *type, void (*visit)(const char *path, const struct json_field *field, void *data), void *data);
+void json_walk(const struct json_type *type,
+               void (*visit)(const char *path, const struct json_field *field, void *data), void *data);
 
 /* text as a JSON string literal with its quotes, in the arena. */
 char *json_quote(const char *text);

@@ -21,8 +21,8 @@ int fail_in(int r, const char *format, ...) __attribute__((format(printf, 2, 3),
 /* A hint for a person, shown after the message ("hint: ..."); cleared by the next fail(). Returns r unchanged. */
 int fail_hint(int r, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
-/* The recorded message ("" when none), hint (NULL when none) and positive errno of the last fail(). Valid until the next
- * call of this file. */
+/* The recorded message ("" when none), hint (NULL when none) and positive errno of the last fail().  Valid until the
+ * next call of this file. */
 const char *err_message(void);
 const char *err_hint(void);
 int err_errno(void);
