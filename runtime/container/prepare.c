@@ -1,0 +1,198 @@
+#include "runtime/container/prepare.h"
+
+#include "runtime/host/probe.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/file.h"
+#include "specs/base/log.h"
+#include "specs/oci_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOWER "org.rundlet.overlay.lower"
+#define UPPER "org.rundlet.overlay.upper"
+#define DEFAULT_ROOT "/run/rundlet"
+#define FDS_MAX 1000
+
+const char *path_absolute(const char *path) {
+        char here[4096];
+        if (!path || *path == '/' || str_eq(path, "-") || !getcwd(here, sizeof(here)))
+                return path;
+        while (str_starts(path, "./"))
+                path += 2;
+        return str_eq(path, ".") || !*path ? arena_strdup(here) : str_path(here, path);
+}
+
+/* -- the config -- */
+
+static int read_config(const struct container_options *options, struct prepared *p) {
+        const char *path = options->config ? path_absolute(options->config) : str_path(p->bundle, "config.json");
+        int r = read_file_at(AT_FDCWD, path, JSON_MAX_SIZE, &p->config_text, &p->config_size);
+        return r < 0 ? fail_in(r, "read the bundle's configuration") : 0;
+}
+
+static void annotate(struct oci_config *config, const char *key, const char *value) {
+        struct strmap *map = &config->annotations;
+        for (size_t i = 0; i < map->n; i++)
+                if (str_eq(map->at[i].key, key)) {
+                        map->at[i].value = value;
+                        return;
+                }
+        map->at = arena_grow(map->at, map->n * sizeof(map->at[0]), (map->n + 1) * sizeof(map->at[0]));
+        map->at[map->n++] = (struct str_pair){ key, value };
+}
+
+/* --layer and --upper are the annotations in other words. */
+static void add_layers(const struct container_options *options, struct oci_config *config) {
+        struct strv quoted = { 0 };
+        for (size_t i = 0; i < options->layers.n; i++)
+                strv_add(&quoted, json_quote(path_absolute(options->layers.at[i])));
+        if (quoted.n > 0)
+                annotate(config, LOWER, str_format("[%s]", str_join(&quoted, ",")));
+        if (options->upper)
+                annotate(config, UPPER,
+                         str_starts(options->upper, "tmpfs") ? options->upper : path_absolute(options->upper));
+}
+
+static int refuse_warnings(const struct strv *warnings) {
+        return warnings->n ? fail_words(EINVAL, "%s (refused by --strict)", warnings->at[0]) : 0;
+}
+
+static void log_warnings(const struct strv *warnings) {
+        for (size_t i = 0; i < warnings->n; i++)
+                log_warning("%s", warnings->at[i]);
+}
+
+static void find_paths(struct prepared *p) {
+        const char *root = p->config->root && p->config->root->path ? p->config->root->path : "rootfs";
+        p->rootfs = *root == '/' ? root : str_path(p->bundle, root);
+}
+
+int prepare_config(const struct container_options *options, struct prepared *ret) {
+        struct strv warnings = { 0 };
+        struct json_read_options reading = { .strict = options->strict, .warnings = &warnings };
+        struct prepared p = { .bundle = path_absolute(options->bundle ? options->bundle : ".") };
+        int r = read_config(options, &p);
+        if (r == 0)
+                r = oci_config_read(p.config_text, p.config_size, &reading, &p.config);
+        if (r == 0) {
+                add_layers(options, p.config);
+                r = oci_check(p.config, NULL, &warnings);
+        }
+        if (r == 0 && options->strict)
+                r = refuse_warnings(&warnings);
+        if (r < 0)
+                return r;
+        log_warnings(&warnings);
+        find_paths(&p);
+        p.probe = options->probe ? options->probe : probe_get();
+        *ret = p;
+        return 0;
+}
+
+/* -- the plan -- */
+
+/* An fd that the caller left to us has lost close-on-exec; every fd of our own has it. */
+static bool is_inherited(int fd) {
+        int flags = fcntl(fd, F_GETFD);
+        return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+int prepare_fds(unsigned preserve_fds, struct plan_options *plan_options) {
+        const char *listen = getenv("LISTEN_FDS");
+        uint64_t listen_fds = 0;
+        if (listen && *listen && parse_u64(listen, 0, FDS_MAX, &listen_fds) < 0)
+                return fail_words(EINVAL, "LISTEN_FDS=%s: a number up to %d expected", listen, FDS_MAX);
+        if (preserve_fds > FDS_MAX)
+                return fail_words(EINVAL, "--preserve-fds %u: more than %d", preserve_fds, FDS_MAX);
+        unsigned all = preserve_fds + (unsigned)listen_fds;
+        for (unsigned i = 0; i < all; i++)
+                if (!is_inherited(3 + (int)i))
+                        return fail_words(EBADF, "preserve file descriptor %u: it is not open", 3 + i);
+        plan_options->preserve_fds = all;
+        plan_options->listen_fds = (unsigned)listen_fds;
+        return 0;
+}
+
+int prepare_terminal(bool terminal, const char *console_socket, bool in_foreground) {
+        if (terminal && !console_socket && !in_foreground)
+                return fail_hint(fail_words(EINVAL, "process.terminal: nobody is there to take the terminal"),
+                                 "give --console-socket, or run in the foreground");
+        if (!terminal && console_socket)
+                return fail_words(EINVAL, "--console-socket: process.terminal is false, no terminal will be made");
+        return 0;
+}
+
+int prepare_plan(const struct container_options *options, const char *state_folder, bool waits_for_start, struct prepared *p) {
+        p->plan_options = (struct plan_options){
+                .bundle = p->bundle,
+                .id = options->id,
+                .state_folder = state_folder,
+                .no_pivot = options->no_pivot,
+                .no_keyring = options->no_keyring,
+                .preserve_fds = options->preserve_fds,
+                .has_console_socket = p->config->process && p->config->process->terminal,
+                .waits_for_start = waits_for_start,
+                .relative_paths = options->relative_paths,
+        };
+        int r = options->probe ? 0 : prepare_fds(options->preserve_fds, &p->plan_options);
+        if (r == 0)
+                r = plan_build(p->config, p->probe, &p->plan_options, &p->plan);
+        if (r == 0 && options->strict)
+                r = refuse_warnings(&p->plan->warnings);
+        if (r == 0)
+                log_warnings(&p->plan->warnings);
+        return r;
+}
+
+/* -- the dry runs -- */
+
+static const char *would_be_folder(const struct container_options *options) {
+        return str_path(options->root ? path_absolute(options->root) : DEFAULT_ROOT, options->id ? options->id : "ID");
+}
+
+int container_plan(const struct container_options *options, struct plan **ret) {
+        struct prepared prepared = { 0 };
+        int r = prepare_config(options, &prepared);
+        if (r == 0)
+                r = prepare_plan(options, would_be_folder(options), true, &prepared);
+        if (r == 0)
+                *ret = prepared.plan;
+        return r;
+}
+
+static int check_all(const struct container_options *options, struct prepared *p, struct strv *errors, struct strv *warnings) {
+        struct json_read_options reading = { .strict = options->strict, .warnings = warnings, .errors = errors };
+        int r = read_config(options, p);
+        if (r == 0)
+                r = oci_config_read(p->config_text, p->config_size, &reading, &p->config);
+        if (r < 0)
+                return r;
+        add_layers(options, p->config);
+        r = oci_check(p->config, errors, warnings);
+        if (r < 0)
+                return r;
+        find_paths(p);
+        p->plan_options = (struct plan_options){
+                .bundle = p->bundle,
+                .id = options->id,
+                .state_folder = would_be_folder(options),
+                .has_console_socket = p->config->process && p->config->process->terminal,
+                .waits_for_start = true,
+        };
+        return plan_build(p->config, options->probe ? options->probe : probe_get(), &p->plan_options, &p->plan);
+}
+
+int container_check(const struct container_options *options, struct strv *errors, struct strv *warnings) {
+        struct prepared p = { .bundle = path_absolute(options->bundle ? options->bundle : ".") };
+        int r = check_all(options, &p, errors, warnings);
+        if (r < 0 && errors->n == 0)
+                strv_add(errors, arena_strdup(err_message()));
+        for (size_t i = 0; p.plan && i < p.plan->warnings.n; i++)
+                strv_add(warnings, p.plan->warnings.at[i]);
+        return r;
+}

@@ -1,0 +1,10 @@
+/* User namespaces that are wanted for their id maps only: idmapped mounts with mappings of their own.  Parent side only. */
+#ifndef RUNTIME_HOST_USERNS_H
+#define RUNTIME_HOST_USERNS_H
+
+#include "runtime/plan/plan.h"
+
+/* Makes each user namespace the plan wants, by a short-lived child, and puts it into its slot. */
+int userns_fill(const struct plan *plan, const struct probe *probe, int *slot);
+
+#endif
