@@ -109,8 +109,8 @@ static void add_io_priority(struct build *b) {
 }
 
 struct id_mask {
-        uint64_t words[MAX_IDS / 64 + 1]; /* one word more: set_mempolicy counts bits from one */
-        size_t used;                      /* words up to the last bit that is set */
+        uint64_t words[MAX_IDS / 64];
+        size_t used; /* words up to the last bit that is set */
 };
 
 /* "0-3,7" as bits.  0, or -EINVAL with words. */
@@ -164,12 +164,11 @@ static int add_memory_policy(struct build *b) {
         int r = parse_ids("linux.memoryPolicy.nodes", policy->nodes ? policy->nodes : "", mask);
         if (r < 0)
                 return r;
-        /* The kernel takes one off the count of bits before it reads them. */
-        size_t size = (mask->used + 1) * sizeof(mask->words[0]);
+        size_t size = mask->used * sizeof(mask->words[0]);
         b->plan->place = "linux.memoryPolicy";
         plan_add(b->plan, LANE_CHILD, STEP_MEMPOLICY, .flags = (uint64_t)policy->mode.v | policy->flags.bits,
                  .b = mask->used ? plan_bytes(b->plan, mask->words, size, sizeof(mask->words[0])) : 0,
-                 .more = mask->used ? mask->used * 64 + 1 : 0);
+                 .more = mask->used * 64);
         return 0;
 }
 

@@ -163,7 +163,8 @@ static int tell_unknown(struct compiler *c) {
         const char *names = str_join(&c->unknown, ", ");
         if (strict && !str_eq(strict, "0") && !str_eq(strict, "false"))
                 return fail_words(EINVAL, "linux.seccomp.syscalls: unknown to libseccomp: %s", names);
-        plan_warn(c->build->plan, "linux.seccomp.syscalls: unknown to libseccomp, left out: %s", names);
+        strv_add(&c->build->plan->warnings,
+                 str_format("linux.seccomp.syscalls: unknown to libseccomp, left out: %s", names));
         return 0;
 }
 
