@@ -5,8 +5,13 @@
 #include "runtime/plan/plan.h"
 
 /* Writes the plan's maps for pid: directly when privileged (or one own id, with setgroups denied), else by newuidmap
- * and newgidmap, found at fixed places (/usr/bin, /bin, /usr/local/bin), root-owned when we are root, run with an empty environment and only fds 0-2.
- * Failures name the map line and, on EPERM, the sysctl that forbids user namespaces if one does. */
+ * and newgidmap, found at fixed places (/usr/bin, /bin, /usr/local/bin), root-owned when we are root, run with an empty
+ * environment and only fds 0-2.  Failures name the map line and, on EPERM, the sysctl that forbids user namespaces if
+ * one does. */
 int idmap_write(const struct plan *plan, const struct probe *probe, pid_t pid);
+
+/* Makes a user namespace that exists only for its maps (idmapped mounts): a child makes it and goes away.  Returns the
+ * fd of the namespace or -errno with words. */
+int idmap_userns(const struct plan_userns *wanted, const struct probe *probe);
 
 #endif

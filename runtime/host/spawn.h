@@ -9,25 +9,27 @@ struct child {
         pid_t pid;
         int pidfd, sync;
         const struct plan *plan;
+        bool kept;
 };
-#define CHILD_NONE { 0, -1, -1, NULL }
+#define CHILD_NONE { 0, -1, -1, NULL, false }
 
 struct spawn_input {
         const struct plan *plan;
-        int *slot;          /* SLOT_MAX entries; the caller has filled its own (console, start, state...), the open lane adds */
-        int cgroup;         /* the cgroup's folder fd for CLONE_INTO_CGROUP, -1: stay */
-        int pidns;          /* unused unless plan->joins_pidns */
+        int *slot;  /* SLOT_MAX entries; the caller has filled its own (console, start...), the open lane adds */
+        int cgroup; /* the cgroup's folder fd for CLONE_INTO_CGROUP, -1: stay */
 };
 
-/* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  On any
+/* Makes the user namespaces that are wanted for their maps (unless the caller has filled their slots), runs the open
+ * lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For the host lane
+ * SLOT_TARGET is /proc/PID of the child and SLOT_MOUNT its user namespace; its STEP_SETNS bring us home.  On any
  * failure the child is killed and reaped and every fd opened here is closed.  Failures carry the step's words and its
  * place in the config.  EBUSY of CLONE_INTO_CGROUP is returned as it is for exec's fall-back.  On success slots that
  * only the child needs are closed here. */
 int spawn(const struct spawn_input *input, struct child *ret_child);
 
-/* Waits until the child says want (MESSAGE_HOOKS or MESSAGE_READY); on the way MESSAGE_PID replaces child's pid and pidfd.
- * MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere: No such file or directory"); a silent death becomes
- * words from the wait status (killed by signal 9: the memory limit may be too small...). */
+/* Waits until the child says want (MESSAGE_HOOKS or MESSAGE_READY); on the way MESSAGE_PID replaces child's pid and
+ * pidfd.  MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere: No such file or directory"); a silent
+ * death becomes words from the wait status (killed by signal 9: the memory limit may be too small...). */
 int spawn_await(struct child *child, enum step_message_type want);
 
 /* Answers MESSAGE_GO. */

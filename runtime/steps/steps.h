@@ -66,7 +66,7 @@ enum step_kind {
         STEP_HOSTNAME,   /* sethostname a */
         STEP_DOMAINNAME, /* setdomainname a */
         STEP_LOOPBACK,   /* set lo up */
-        STEP_FORK,       /* go on in a new child of our parent (CLONE_PARENT), in the joined pid namespace; tell its pid */
+        STEP_FORK, /* go on in a new child of our parent (CLONE_PARENT), in the joined pid namespace; tell its pid */
         /* talk */
         STEP_SEND,  /* send message flags (enum step_message_type) on SLOT_SYNC */
         STEP_AWAIT, /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
@@ -93,7 +93,7 @@ enum step_kind {
         STEP_BOUNDS,  /* drop every capability not in flags from the bounding set */
         STEP_CAPS,    /* struct step_caps b: capset, and the ambient set */
         STEP_NNP,     /* no_new_privs */
-        STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; a listener goes to SLOT_NOTIFY */
+        STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; listener to SLOT_NOTIFY */
         STEP_CWD,     /* chdir a and make sure the result is below the root */
         STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
@@ -150,7 +150,7 @@ enum step_message_type {
         MESSAGE_MAPPED = 'm', /* parent: id maps are written */
         MESSAGE_HOOKS = 'h',  /* child: mounts are made, run prestart and createRuntime; parent answers MESSAGE_GO */
         MESSAGE_PID = 'p',    /* child: value is the pid STEP_FORK made */
-        MESSAGE_READY = 'r',  /* child: what can fail early is done; parent answers MESSAGE_GO once the state is saved */
+        MESSAGE_READY = 'r',  /* child: what fails early is done; parent answers MESSAGE_GO once the state is saved */
         MESSAGE_START = 's',  /* on the connection of `start`, both ways */
         MESSAGE_GO = 'g',
 };

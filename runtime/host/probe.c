@@ -1,0 +1,131 @@
+#include "runtime/host/probe.h"
+
+#include "specs/base/err.h"
+#include "specs/base/file.h"
+#include "specs/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+/* The first user namespace has this inode in every kernel (PROC_USER_INIT_INO). */
+#define FIRST_USER_NAMESPACE 0xEFFFFFFDu
+#define CAP_LAST_KNOWN       40
+#define HAS_CAP(set, cap)    (((set) >> (cap)&1) != 0)
+
+static uint64_t effective_capabilities(void) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = { { 0 } };
+        return sys_capget(&header, data) < 0 ? 0 : data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+static bool is_in_first_user_namespace(void) {
+        struct stat status;
+        return stat("/proc/self/ns/user", &status) < 0 || status.st_ino == FIRST_USER_NAMESPACE;
+}
+
+static bool is_release(int version, int patch) {
+        struct utsname name;
+        if (uname(&name) < 0)
+                return false;
+        char *end;
+        long major = strtol(name.release, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+        return major > version || (major == version && minor >= patch);
+}
+
+/* Arguments that cannot work: the answer only tells whether the kernel knows the call. */
+static bool has_mount_api(void) {
+        long r = sys_mount_setattr(-1, "", 0, NULL, 0);
+        return r != -ENOSYS && r != -EPERM;
+}
+
+/* Known flags get as far as the missing program. */
+static bool has_seccomp_wait_killable(void) {
+        unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+        return sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, NULL) == -EFAULT;
+}
+
+static const char *find_cgroup_root(void) {
+        static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        struct statfs fs;
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+                if (statfs(places[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        return places[i];
+        return NULL;
+}
+
+static int last_capability(void) {
+        char *text;
+        if (read_file_at(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", 64, &text, NULL) < 0) {
+                err_clear();
+                return CAP_LAST_KNOWN;
+        }
+        return atoi(text);
+}
+
+/* Is name in the comma-separated list? */
+static bool is_listed(const char *list, const char *name) {
+        size_t size = strlen(name);
+        for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+                if (strncmp(at, name, size) == 0 && (at[size] == '\0' || at[size] == ','))
+                        return true;
+        return false;
+}
+
+static void take_away(struct probe *probe, const char *list) {
+        const struct {
+                const char *name;
+                bool *has;
+        } features[] = {
+                { "overlay_layers", &probe->has_overlay_layers },
+                { "mount_api", &probe->has_mount_api },
+                { "time_namespace", &probe->has_time_namespace },
+                { "cgroup_namespace", &probe->has_cgroup_namespace },
+                { "seccomp_wait_killable", &probe->has_seccomp_wait_killable },
+                { "rlimits", &probe->can_set_rlimits },
+                { "oom", &probe->can_lower_oom },
+        };
+        for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+                if (is_listed(list, features[i].name))
+                        *features[i].has = false;
+        if (is_listed(list, "cgroup"))
+                probe->cgroup_root = NULL;
+}
+
+const struct probe *probe_get(void) {
+        static struct probe probe;
+        static bool is_asked;
+        if (is_asked)
+                return &probe;
+        uint64_t caps = effective_capabilities();
+        bool is_first = is_in_first_user_namespace();
+        probe = (struct probe){
+                .is_root = geteuid() == 0 && HAS_CAP(caps, CAP_SYS_ADMIN) && is_first,
+                .uid = geteuid(),
+                .gid = getegid(),
+                .has_overlay_layers = is_release(6, 8),
+                .has_mount_api = has_mount_api(),
+                .has_time_namespace = access("/proc/self/ns/time", F_OK) == 0,
+                .has_cgroup_namespace = access("/proc/self/ns/cgroup", F_OK) == 0,
+                .has_seccomp_wait_killable = has_seccomp_wait_killable(),
+                .last_capability = last_capability(),
+                .capabilities = caps,
+                .cgroup_root = find_cgroup_root(),
+                .can_set_rlimits = is_first && HAS_CAP(caps, CAP_SYS_RESOURCE),
+                .can_lower_oom = is_first && HAS_CAP(caps, CAP_SYS_RESOURCE),
+        };
+        take_away(&probe, getenv("RUNDLET_PROBE_WITHOUT"));
+        is_asked = true;
+        return &probe;
+}
