@@ -135,8 +135,8 @@ struct json_read_options {
 /* Reads text (size bytes, need not be NUL-terminated) as one object of the type into *ret, which is zeroed first.  All
  * strings are copied to the arena.  Refused: invalid JSON or UTF-8, bytes after the document, duplicate keys, NUL in
  * strings, wrong types, numbers that are not exact integers of the field's range, missing required keys, too deep, too
- * large.  The value of a key that is null is absent; in a list null is an error.  Inside J_RAW and unknown keys only the
- * syntax is checked.  options may be NULL.  Errors name the place:
+ * large.  The value of a key that is null is absent; in a list null is an error.  Inside J_RAW and unknown keys only
+ * the syntax is checked.  options may be NULL.  Errors name the place:
  * "linux.resources.memory.limit: string not expected".  0 or -EINVAL / -EFBIG with the record. */
 int json_read(const char *text, size_t size, const struct json_type *type, const struct json_read_options *options,
               void *ret);
