@@ -9,9 +9,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -128,7 +125,13 @@ static bool is_own_id(const struct map *map) {
         return map->count == 1 && map->at[0].size == 1 && map->at[0].host_id == map->own;
 }
 
-static int write_maps(const struct map maps[2], const struct probe *probe, pid_t pid) {
+int idmap_write(const struct plan *plan, const struct probe *probe, pid_t pid) {
+        const struct map maps[2] = {
+                { "uid_map", "newuidmap", "linux.uidMappings", plan->uid_maps, plan->uid_maps_count, probe->uid,
+                  CAP_SETUID },
+                { "gid_map", "newgidmap", "linux.gidMappings", plan->gid_maps, plan->gid_maps_count, probe->gid,
+                  CAP_SETGID },
+        };
         for (int i = 0; i < 2; i++) {
                 const struct map *map = &maps[i];
                 int r = 0;
@@ -145,46 +148,4 @@ static int write_maps(const struct map maps[2], const struct probe *probe, pid_t
                         return r;
         }
         return 0;
-}
-
-int idmap_write(const struct plan *plan, const struct probe *probe, pid_t pid) {
-        const struct map maps[2] = {
-                { "uid_map", "newuidmap", "linux.uidMappings", plan->uid_maps, plan->uid_maps_count, probe->uid,
-                  CAP_SETUID },
-                { "gid_map", "newgidmap", "linux.gidMappings", plan->gid_maps, plan->gid_maps_count, probe->gid,
-                  CAP_SETGID },
-        };
-        return write_maps(maps, probe, pid);
-}
-
-int idmap_userns(const struct plan_userns *wanted, const struct probe *probe) {
-        const struct map maps[2] = {
-                { "uid_map", "newuidmap", "uidMappings", wanted->uid_maps, wanted->uid_maps_count, probe->uid,
-                  CAP_SETUID },
-                { "gid_map", "newgidmap", "gidMappings", wanted->gid_maps, wanted->gid_maps_count, probe->gid,
-                  CAP_SETGID },
-        };
-        int pidfd = -1, result;
-        pid_t pid = (pid_t)sys_fork(CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, &pidfd);
-        if (pid == 0) { /* it only has to exist until it is killed */
-                (void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-                for (;;)
-                        (void)sys_ppoll(NULL, 0, NULL, NULL, 0);
-        }
-        if (pid < 0) {
-                result = fail(pid, "make a user namespace for an idmapped mount");
-                return result == -EPERM ? hint_of(result) : result;
-        }
-        autofd owned = pidfd;
-        result = write_maps(maps, probe, pid);
-        if (result >= 0) {
-                const char *path = str_format("/proc/%d/ns/user", pid);
-                result = open(path, O_RDONLY | O_CLOEXEC);
-                if (result < 0)
-                        result = fail(errno, "open %s", path);
-        }
-        (void)sys_pidfd_send_signal(owned, SIGKILL, NULL, 0);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                continue;
-        return result;
 }

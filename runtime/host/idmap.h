@@ -10,8 +10,4 @@
  * one does. */
 int idmap_write(const struct plan *plan, const struct probe *probe, pid_t pid);
 
-/* Makes a user namespace that exists only for its maps (idmapped mounts): a child makes it and goes away.  Returns the
- * fd of the namespace or -errno with words. */
-int idmap_userns(const struct plan_userns *wanted, const struct probe *probe);
-
 #endif

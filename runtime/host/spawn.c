@@ -114,18 +114,6 @@ static bool lane_has(const struct plan *plan, enum plan_lane lane, enum step_kin
         return false;
 }
 
-static int make_userns(const struct spawning *s) {
-        for (size_t i = 0; i < s->plan->userns_wanted.n; i++) {
-                const struct plan_userns *wanted = &s->plan->userns_wanted.at[i];
-                int *slot = &s->input->slot[wanted->slot];
-                int fd = *slot < 0 ? idmap_userns(wanted, s->probe) : *slot;
-                if (fd < 0)
-                        return fd;
-                *slot = fd;
-        }
-        return 0;
-}
-
 /* -- the plan's image -- */
 
 static size_t align8(size_t n) {
@@ -330,9 +318,7 @@ int spawn(const struct spawn_input *input, struct child *ret_child) {
         int before[SLOT_MAX];
         memcpy(before, input->slot, sizeof(before));
         child.plan = s.plan;
-        int r = make_userns(&s);
-        if (r >= 0)
-                r = run_lane(&s, LANE_OPEN, 0);
+        int r = run_lane(&s, LANE_OPEN, 0);
         if (r >= 0)
                 r = start_child(&s, &child);
         if (r >= 0) {
