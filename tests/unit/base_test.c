@@ -11,8 +11,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -481,6 +483,39 @@ static void test_remove(void) {
         CHECK_FAIL(remove_tree_at(folder, "deep"), "more than 32 folders deep");
 }
 
+/* In mount namespaces of its own: 0, or which line went wrong, 77 when there can be none. */
+static int remove_with_mounts(void) {
+        const char *mount_point = str_format("%s/mounts/at", folder_name);
+        if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0)
+                return 77;
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return 1;
+        /* A bind mount of the same file system has the same st_dev. */
+        if (mount(str_format("%s/keep", folder_name), mount_point, NULL, MS_BIND, NULL) < 0)
+                return 2;
+        /* The old fd still sees the old namespace. */
+        folder = open(folder_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (remove_tree_at(folder, "mounts") != -EXDEV || !strstr(err_message(), "remove tree mounts: open at: "))
+                return 3;
+        return exists("keep/file") ? 0 : 4;
+}
+
+static void test_remove_mounts(void) {
+        int status = -1;
+        CHECK_INT(mkdirat(folder, "mounts", 0700), 0);
+        CHECK_INT(mkdirat(folder, "mounts/at", 0700), 0);
+        (void)fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(remove_with_mounts());
+        (void)waitpid(pid, &status, 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                printf("ok %d - mounts are not crossed # SKIP no mount namespaces\n", ++test_count);
+        else
+                CHECK_INT(status, 0);
+        CHECK_INT(remove_tree_at(folder, "mounts"), 0);
+}
+
 int main(void) {
         if (!mkdtemp(folder_name))
                 return 1;
@@ -502,5 +537,6 @@ int main(void) {
         test_replace();
         test_lock();
         test_remove();
+        test_remove_mounts();
         return system(str_format("rm -rf %s", folder_name)) != 0 || test_done();
 }

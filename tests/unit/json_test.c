@@ -114,7 +114,8 @@ static const char whole[] =
         "\"u32\":4294967295,\"u64\":18446744073709551615,\"i64\":-9223372036854775808,\"i32\":-2147483648,"
         "\"o16\":65535,\"o32\":0,\"oi32\":-1,\"o64\":9223372036854775808,\"oi64\":9223372036854775807,"
         "\"numbers\":[0,4294967295],\"colour\":\"green\",\"set\":[\"red\",\"blue\"],"
-        "\"order\":[\"blue\",\"red\",\"blue\"],\"loose\":\"red\",\"looseSet\":[],\"twig\":{\"knots\":7,\"birds\":[\"wren\"]},\"second\":{},"
+        "\"order\":[\"blue\",\"red\",\"blue\"],\"loose\":\"red\","
+        "\"looseSet\":[],\"twig\":{\"knots\":7,\"birds\":[\"wren\"]},\"second\":{},"
         "\"leaves\":[{\"name\":\"x\",\"size\":1},{\"name\":\"y\",\"size\":0}],"
         "\"namedLeaves\":{\"left\":{\"name\":\"l\",\"size\":2}},\"raw\":{\"any\" : [1.5e3, null]},"
         "\"kept\":[],\"small\":-5}";

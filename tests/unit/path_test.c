@@ -8,9 +8,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* TEMP/root is the root, TEMP/canary must stay empty. */
@@ -151,6 +156,36 @@ static void test_open(void) {
         CHECK_INT(open_in(root, path, O_PATH), -ENAMETOOLONG);
         CHECK_INT(open_in_by_hand(root, path, O_PATH), -ENAMETOOLONG);
         CHECK_INT(open_in_by_hand(-1, "x", O_PATH), -EBADF);
+}
+
+/* Under a filter that does not know openat2, as in an old container engine: answers with errnum. */
+static int open_filtered(int errnum) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)errnum),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+                return 1;
+        bool good = is_same(open_in(root, "absolute/..", O_PATH), "root/dir") &&
+                    is_same(mkdirs_in(root, "filtered/x", 0755), "root/filtered/x") &&
+                    open_in(root, "outside", O_PATH) == -ENOENT;
+        return good ? 0 : 2;
+}
+
+static void test_without_openat2(void) {
+        static const int errors[] = { ENOSYS, EPERM };
+        for (size_t i = 0; i < 2; i++) {
+                int status = -1;
+                (void)fflush(NULL);
+                pid_t pid = fork();
+                if (pid == 0)
+                        _exit(open_filtered(errors[i]));
+                (void)waitpid(pid, &status, 0);
+                CHECK_INT(status, 0);
+        }
 }
 
 /* The links of proc that lead out of every root. */
@@ -342,6 +377,7 @@ int main(void) {
         root = openat(base, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
         make_tree();
         test_open();
+        test_without_openat2();
         test_magic();
         test_random();
         test_mkdirs();
