@@ -6,6 +6,7 @@
  * run.oci.seccomp_fail_unknown_syscall asks); calls that the profile does not name get its default action, however new
  * they are; a rule that uses one argument twice is satisfied by any one of its comparisons, as engines expect. */
 #include "runtime/plan/plan.h"
+#include "runtime/plan/seccomp_exact.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -14,6 +15,7 @@
 #include "specs/oci_names.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -28,8 +30,10 @@ struct compiler {
         const struct oci_seccomp *profile;
         scmp_filter_ctx filter;
         uint32_t default_action;
-        struct strv unknown;
+        struct u32v arches;               /* of the profile, as libseccomp numbers them */
+        struct strv unknown, conditional; /* names of calls: unknown to libseccomp, with rules that look at arguments */
         bool notifies;
+        struct exact_program exact;       /* in front of libseccomp's program */
 };
 
 static void filter_release(scmp_filter_ctx *filter) {
@@ -62,6 +66,7 @@ static int translate_action(const char *place, int64_t action, const struct opt_
 
 /* libseccomp's names of architectures are those of the spec without the prefix, in lower case. */
 static int add_architectures(struct compiler *c) {
+        c->arches.at = arena_array(c->profile->architectures.n, sizeof(*c->arches.at));
         for (size_t i = 0; i < c->profile->architectures.n; i++) {
                 const char *name = c->profile->architectures.at[i];
                 char *lower = str_format("%s", str_starts(name, "SCMP_ARCH_") ? name + sizeof("SCMP_ARCH_") - 1 : name);
@@ -75,6 +80,8 @@ static int add_architectures(struct compiler *c) {
                 int r = seccomp_arch_add(c->filter, arch);
                 if (r < 0 && r != -EEXIST)
                         return fail(r, "linux.seccomp.architectures[%zu]: %s", i, name);
+                if (r == 0)
+                        c->arches.at[c->arches.n++] = arch;
         }
         return 0;
 }
@@ -149,9 +156,84 @@ static int add_rule(struct compiler *c, size_t index) {
                 r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, place, rule->names.at[i]) : 0;
                 if (r < 0)
                         return r;
+                if (rule->args.n && !strv_has(&c->conditional, rule->names.at[i]))
+                        strv_add(&c->conditional, rule->names.at[i]);
                 r = add_call(c, number, action, rule);
                 if (r < 0)
                         return fail(r, "%s: %s", place, str_printable(rule->names.at[i]));
+        }
+        return 0;
+}
+
+/* -- calls with several conditional rules, see seccomp_exact.h -- */
+struct alternatives {
+        struct exact_rule *at;
+        size_t n;
+        bool is_simple; /* nothing that libseccomp gets wrong */
+};
+
+/* Every alternative of a call in the order of the profile.  Simple is what every profile has: a rule without
+ * comparisons (which settles the call), one alternative alone, or one argument that may be any of several numbers. */
+static int collect_alternatives(struct compiler *c, const char *name, struct alternatives *ret) {
+        struct alternatives all = { .is_simple = true };
+        size_t room = 0;
+        for (size_t i = 0; i < c->profile->syscalls.n; i++)
+                room += c->profile->syscalls.at[i].args.n;
+        all.at = arena_array(room, sizeof(*all.at));
+        for (size_t i = 0; i < c->profile->syscalls.n; i++) {
+                const struct oci_seccomp_syscall *rule = &c->profile->syscalls.at[i];
+                uint32_t action;
+                int r = translate_action("linux.seccomp", rule->action.v, &rule->errno_ret, &action);
+                if (r < 0)
+                        return r;
+                if (action == c->default_action || !strv_has(&rule->names, name))
+                        continue;
+                if (!rule->args.n) {
+                        ret->is_simple = true;
+                        return 0;
+                }
+                size_t step = repeats_argument(rule) ? 1 : rule->args.n;
+                for (size_t a = 0; a < rule->args.n; a += step) {
+                        const struct oci_seccomp_arg *args = &rule->args.at[a];
+                        all.at[all.n++] = (struct exact_rule){ args, step, action };
+                        if (step > 1 || args->op.v != OCI_CMP_EQ || args->index != all.at[0].args->index ||
+                            action != all.at[0].action)
+                                all.is_simple = false;
+                }
+        }
+        all.is_simple = all.is_simple || all.n < 2;
+        *ret = all;
+        return 0;
+}
+
+static void add_exact_call(struct compiler *c, const char *name, uint32_t arch, const struct alternatives *all) {
+        int number = seccomp_syscall_resolve_name_arch(arch, name);
+        if (number < 0)
+                return; /* not on this architecture, or part of a call of many, which libseccomp takes apart */
+        const struct exact_call call = {
+                .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch, /* as seccomp_data has it */
+                .number = (uint32_t)number,
+                .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
+                .otherwise = c->default_action,
+                .rules = all->at,
+                .count = all->n,
+        };
+        seccomp_exact(&c->exact, &call);
+}
+
+static int add_exact(struct compiler *c) {
+        for (size_t i = 0; i < c->conditional.n; i++) {
+                const char *name = c->conditional.at[i];
+                struct alternatives all = { 0 };
+                int r = collect_alternatives(c, name, &all);
+                if (r < 0)
+                        return r;
+                if (all.is_simple)
+                        continue;
+                add_exact_call(c, name, seccomp_arch_native(), &all);
+                for (size_t a = 0; a < c->arches.n; a++)
+                        if (c->arches.at[a] != seccomp_arch_native())
+                                add_exact_call(c, name, c->arches.at[a], &all);
         }
         return 0;
 }
@@ -188,22 +270,25 @@ static uint64_t filter_flags(struct compiler *c) {
 static int export_filter(struct compiler *c) {
         struct plan *plan = c->build->plan;
         autofd memory = memfd_create("seccomp", MFD_CLOEXEC);
-        char *program;
-        size_t size;
+        char *text;
+        size_t size, front = c->exact.n * sizeof(struct sock_filter);
         if (memory < 0)
                 return fail(errno, "linux.seccomp: memfd_create");
-        int r = seccomp_export_bpf(c->filter, memory);
+        int r = front ? write_fd(memory, c->exact.at, front) : 0;
+        if (r < 0)
+                return fail_in(r, "linux.seccomp");
+        r = seccomp_export_bpf(c->filter, memory);
         if (r < 0)
                 return fail(r, "linux.seccomp: compile the filter");
         if (lseek(memory, 0, SEEK_SET) < 0)
                 return fail(errno, "linux.seccomp: read the filter");
-        r = read_fd(memory, MAX_FILTER_SIZE, &program, &size);
+        r = read_fd(memory, MAX_FILTER_SIZE, &text, &size);
         if (r == -EFBIG)
                 return fail_words(EFBIG, "linux.seccomp: the filter is larger than the kernel takes (4096 instructions)");
         if (r < 0)
                 return fail_in(r, "linux.seccomp");
         plan->place = "linux.seccomp";
-        plan_add(plan, LANE_CHILD, STEP_SECCOMP, .b = plan_bytes(plan, program, size, _Alignof(struct sock_filter)),
+        plan_add(plan, LANE_CHILD, STEP_SECCOMP, .b = plan_bytes(plan, text, size, _Alignof(struct sock_filter)),
                  .flags = size / sizeof(struct sock_filter), .more = filter_flags(c));
         return 0;
 }
@@ -247,5 +332,8 @@ int plan_seccomp(struct build *b) {
                         return r;
         }
         r = tell_unknown(&c);
+        if (r < 0)
+                return r;
+        r = add_exact(&c);
         return r < 0 ? r : export_filter(&c);
 }
