@@ -24,7 +24,7 @@ struct lower_list {
 };
 
 static const struct json_field lower_list_fields[] = { FIELD(lower_list, "lower", lower) };
-static const TYPE(lower_list);
+TYPE(lower_list);
 
 struct layers {
         struct strv lower, options; /* paths, topmost first; options of overlayfs itself */

@@ -63,13 +63,13 @@ static int source_check(const struct build *b) {
         return b->options->relative_paths ? 0 : rootfs_check(b->options->bundle, b->config->root->path);
 }
 
-/* Where the root mount is attached before pivot_root.  Over "/" no folder on the way has to be searchable for the root of
- * a user namespace.  It is root.path itself where the mount has to be found again by its path, and for those who copy
- * host trees after it: a copy of "/" would have the root lying over it. */
+/* Where the root mount is attached before pivot_root: root.path, or "/" when the root of a user namespace may not search
+ * the folders on the way there.  Not where the mount has to be found again by its path, and not for those who copy host
+ * trees after it: a copy of "/" would have the root lying over it. */
 static const char *mount_point(const struct build *b) {
         const char *path = b->config->root->path;
         bool is_found_by_path = b->options->no_pivot || !b->probe->has_overlay_layers;
-        if (!is_found_by_path && plan_tree_lane(b) == LANE_OPEN)
+        if (plan_has_own(b, CLONE_NEWUSER) && plan_tree_lane(b) == LANE_OPEN && !is_found_by_path)
                 return "/";
         return path[0] == '/' ? path : str_path(b->options->bundle, path);
 }

@@ -164,6 +164,20 @@ int step_attach(const struct step *step, struct context *context) {
         return (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
+#define STACK_MAX 16
+
+/* umount goes through "." to whatever is stacked over it, so this is done until "." itself is mounted nowhere: otherwise
+ * the old root would stay, one chdir("/..") away. */
+static int detach_here(void) {
+        long r = 0;
+        int n = 0;
+        while (n < STACK_MAX && (r = sys_umount2(".", MNT_DETACH)) >= 0)
+                n++;
+        if (n && r == -EINVAL)
+                return 0;
+        return r < 0 ? (int)r : -ELOOP;
+}
+
 int step_pivot(const struct step *step, struct context *context) {
         struct mount_attr slave = { .propagation = MS_SLAVE };
         int root = slot_fd(context, step->slot);
@@ -181,7 +195,7 @@ int step_pivot(const struct step *step, struct context *context) {
         if (r >= 0)
                 r = sys_mount_setattr(old, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof(slave));
         if (r >= 0)
-                r = sys_umount2(".", MNT_DETACH);
+                r = detach_here();
         return r < 0 ? (int)r : (int)sys_chdir("/");
 }
 
