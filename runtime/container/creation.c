@@ -1,0 +1,288 @@
+#include "runtime/container/creation.h"
+
+#include "runtime/host/console.h"
+#include "runtime/host/hooks.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/file.h"
+#include "specs/base/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* -- small facts for the record -- */
+
+static const char *now_text(void) {
+        struct timespec now;
+        struct tm parts;
+        char date[32];
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        (void)gmtime_r(&now.tv_sec, &parts);
+        (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+        return str_format("%s.%09ldZ", date, now.tv_nsec);
+}
+
+/* The caller's name from the host's own file, or its number: no name service is asked. */
+static const char *owner_name(uid_t uid) {
+        char *text;
+        const char *number = str_format("%u", (unsigned)uid);
+        if (read_file_at(AT_FDCWD, "/etc/passwd", 1u << 20, &text, NULL) < 0) {
+                err_clear();
+                return number;
+        }
+        struct strv lines = str_split(text, '\n', true);
+        for (size_t i = 0; i < lines.n; i++) {
+                struct strv parts = str_split(lines.at[i], ':', false);
+                if (parts.n > 2 && str_eq(parts.at[2], number))
+                        return parts.at[0];
+        }
+        return number;
+}
+
+static bool wants_private_overlay(const struct oci_config *config) {
+        const char *upper = oci_annotation(config, "org.rundlet.overlay.upper");
+        return oci_annotation(config, "org.rundlet.overlay.lower") && (!upper || !*upper) && !config->root->readonly;
+}
+
+static int fill_record(struct creation *c) {
+        const struct prepared *p = &c->prepared;
+        const char *cgroups_path = p->config->linux_ ? p->config->linux_->cgroups_path : NULL;
+        c->record = (struct container_record){
+                .version = 1,
+                .id = c->entry.id,
+                .bundle = p->bundle,
+                .rootfs = p->rootfs,
+                .created = now_text(),
+                .owner = owner_name(getuid()),
+                .phase = "creating",
+                .cgroup_driver = "cgroupfs",
+                .own_overlay = wants_private_overlay(p->config),
+                .annotations = p->config->annotations,
+        };
+        int r = process_boot_id(&c->record.boot_id);
+        return r < 0 ? r : cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
+}
+
+/* -- folders of an overlay -- */
+
+static int make_layer_folder(int dir, const char *name, bool *ret_made) {
+        if (mkdirat(dir, name, 0755) == 0) {
+                *ret_made = true;
+                return fchmodat(dir, name, 0755, 0) < 0 ? fail(errno, "chmod %s", name) : 0;
+        }
+        return errno == EEXIST ? 0 : fail(errno, "make %s", name);
+}
+
+static int make_layer_folders(int dir, bool *ret_made) {
+        int r = make_layer_folder(dir, "upper", ret_made);
+        return r < 0 ? r : make_layer_folder(dir, "work", ret_made);
+}
+
+/* A private upper lives in the container's folder and goes with it; a named one stays, with what was written. */
+static int make_overlay(struct creation *c) {
+        const char *upper = oci_annotation(c->prepared.config, "org.rundlet.overlay.upper");
+        bool made = false, is_private = c->record.own_overlay;
+        if (!is_private && (!upper || !*upper || str_eq(upper, "tmpfs") || str_starts(upper, "tmpfs:")))
+                return 0;
+        if (is_private && mkdirat(c->entry.folder, "overlay", 0700) < 0)
+                return fail(errno, "make %s/overlay", c->entry.path);
+        const char *path = is_private ? str_path(c->entry.path, "overlay")
+                         : *upper == '/' ? upper : str_path(c->prepared.bundle, upper);
+        autofd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+                return fail(errno, "annotations[\"org.rundlet.overlay.upper\"]: open %s", path);
+        int r = make_layer_folders(dir, &made);
+        if (made && !is_private)
+                c->upper = fd_take(&dir);
+        return r < 0 ? fail_in(r, "annotations[\"org.rundlet.overlay.upper\"]: %s", path) : 0;
+}
+
+/* -- the way up -- */
+
+/* The claim on the id, and the intent: from here on whoever dies leaves something that names what it was about to make. */
+static int claim(struct creation *c) {
+        const struct container_options *options = c->options;
+        int r = prepare_plan(options, str_path(c->store.path, options->id), c->waits_for_start, &c->prepared);
+        if (r == 0)
+                r = store_create(&c->store, options->id, &c->entry);
+        if (r == 0)
+                r = fill_record(c);
+        if (r == 0)
+                r = store_save(&c->entry, &c->record);
+        if (r == 0)
+                r = store_save_config(&c->entry, c->prepared.config_text, c->prepared.config_size);
+        return r < 0 ? r : make_overlay(c);
+}
+
+static int enter_cgroup(struct creation *c) {
+        int r = cgroup_make(c->prepared.probe, c->prepared.plan, c->record.cgroup_path, c->entry.path, &c->cgroup);
+        if (c->cgroup.fd < 0)
+                c->record.cgroup_path = "";
+        if (r == 0)
+                r = cgroup_apply(&c->cgroup, c->prepared.plan);
+        return r < 0 ? r : cgroup_attach_devices(&c->cgroup, c->prepared.plan);
+}
+
+/* The kernel's own word that init is where its limits are. */
+static int verify_cgroup(const struct creation *c) {
+        const char *path;
+        if (c->cgroup.fd < 0)
+                return 0;
+        int r = cgroup_of(c->child.pid, &path);
+        if (r == 0 && !str_eq(path, c->cgroup.path))
+                return fail_words(EXDEV, "put the container into the cgroup %s: it is in %s", c->cgroup.path, path);
+        return r;
+}
+
+static int spawn_init(struct creation *c) {
+        struct spawn_input input = { .plan = c->prepared.plan, .slot = c->slot, .cgroup = c->cgroup.fd };
+        int r = spawn(&input, &c->child);
+        return r < 0 ? r : verify_cgroup(c);
+}
+
+static int run_hooks(struct creation *c) {
+        const struct oci_hooks *hooks = c->prepared.config->hooks;
+        struct oci_state state = container_oci_state(&c->record, CONTAINER_CREATING);
+        int r = 0;
+        state.pid = c->child.pid;
+        /* linux.netDevices belong here, before the hooks: the network namespace exists and nothing has run in it yet. */
+        if (!hooks)
+                return 0;
+        c->hooks_ran = true;
+        r = hooks_run("prestart", hooks->prestart.at, hooks->prestart.n, &state, c->prepared.bundle);
+        if (r == 0)
+                r = hooks_run("createRuntime", hooks->create_runtime.at, hooks->create_runtime.n, &state, c->prepared.bundle);
+        return r;
+}
+
+static int pass_hooks_barrier(struct creation *c) {
+        if (!c->prepared.plan->has_hooks_barrier)
+                return creation_tell_state(c, CONTAINER_CREATING);
+        int r = spawn_await(&c->child, MESSAGE_HOOKS);
+        if (r == 0)
+                r = creation_tell_state(c, CONTAINER_CREATING); /* a joined pid namespace tells the pid only now */
+        if (r == 0)
+                r = run_hooks(c);
+        return r < 0 ? r : spawn_go(&c->child);
+}
+
+/* Durable first, then the word to the child that it may live without us. */
+static int commit(struct creation *c) {
+        const struct container_options *options = c->options;
+        int r = process_remember(c->child.pid, c->child.pidfd, &c->record);
+        c->record.phase = "created";
+        if (r == 0)
+                r = creation_tell_state(c, CONTAINER_CREATED);
+        if (r == 0)
+                r = store_save(&c->entry, &c->record);
+        if (r == 0 && options->pid_file) {
+                r = write_pid_file(options->pid_file, c->child.pid);
+                c->wrote_pid_file = r == 0;
+        }
+        if (r == 0 && options->pidfd_socket)
+                r = send_pidfd(options->pidfd_socket, c->child.pidfd);
+        if (r == 0)
+                r = spawn_go(&c->child);
+        /* create: init lets go of the socket once it no longer dies with us; run: execve closes it. */
+        return r < 0 ? r : spawn_await_exec(&c->child);
+}
+
+static int check_terminal(const struct creation *c) {
+        const struct oci_process *process = c->prepared.config->process;
+        return prepare_terminal(process && process->terminal, c->options->console_socket,
+                                !c->waits_for_start && !c->options->detach);
+}
+
+int creation_bring_up(struct creation *c) {
+        int r = prepare_config(c->options, &c->prepared);
+        if (r == 0)
+                r = check_terminal(c);
+        if (r == 0)
+                r = store_open(c->options->root, true, &c->store);
+        if (r == 0)
+                r = claim(c);
+        if (r == 0)
+                r = creation_fill_slots(c);
+        if (r == 0)
+                r = enter_cgroup(c);
+        if (r == 0)
+                r = spawn_init(c);
+        if (r == 0)
+                r = pass_hooks_barrier(c);
+        if (r == 0)
+                r = spawn_await(&c->child, MESSAGE_READY);
+        return r < 0 ? r : commit(c);
+}
+
+/* -- ownership -- */
+
+void creation_init(struct creation *c, const struct container_options *options, bool waits_for_start) {
+        *c = (struct creation){
+                .options = options,
+                .store = { -1, NULL },
+                .entry = ENTRY_NONE,
+                .cgroup = CGROUP_NONE,
+                .child = CHILD_NONE,
+                .state = -1,
+                .notify_state = -1,
+                .terminal = -1,
+                .upper = -1,
+                .waits_for_start = waits_for_start,
+        };
+        for (int i = 0; i < SLOT_MAX; i++)
+                c->slot[i] = -1;
+}
+
+void creation_keep(struct creation *c) {
+        child_keep(&c->child);
+        cgroup_keep(&c->cgroup);
+        c->kept = true;
+}
+
+static void poststop(const struct creation *c) {
+        const struct oci_hooks *hooks = c->prepared.config ? c->prepared.config->hooks : NULL;
+        struct oci_state state = container_oci_state(&c->record, CONTAINER_STOPPED);
+        if (c->hooks_ran && hooks && hooks_run("poststop", hooks->poststop.at, hooks->poststop.n, &state, c->prepared.bundle) < 0)
+                log_warning("%s", err_message());
+}
+
+static void undo(struct creation *c) {
+        const char *words = arena_strdup(err_message()), *hint = err_hint() ? arena_strdup(err_hint()) : NULL;
+        int number = err_errno();
+        child_release(&c->child);
+        cgroup_release(&c->cgroup);
+        if (c->wrote_pid_file)
+                (void)unlink(c->options->pid_file);
+        if (c->upper >= 0) {
+                (void)unlinkat(c->upper, "upper", AT_REMOVEDIR); /* only when still empty */
+                (void)unlinkat(c->upper, "work", AT_REMOVEDIR);
+        }
+        if (c->entry.folder >= 0 && store_remove(&c->store, &c->entry) < 0)
+                log_warning("%s", err_message());
+        poststop(c);
+        if (!*words) {
+                err_clear();
+                return;
+        }
+        int r = fail_words(number, "%s", words);
+        if (hint)
+                (void)fail_hint(r, "%s", hint);
+}
+
+void creation_release(struct creation *c) {
+        if (!c->kept)
+                undo(c);
+        child_release(&c->child);
+        cgroup_release(&c->cgroup);
+        slots_close(c->slot);
+        c->state = fd_close(c->state);
+        c->notify_state = fd_close(c->notify_state);
+        c->terminal = fd_close(c->terminal);
+        c->upper = fd_close(c->upper);
+        entry_release(&c->entry);
+        c->store.root = fd_close(c->store.root);
+}

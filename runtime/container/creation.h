@@ -1,0 +1,52 @@
+/* A container on its way into life: everything create and run have made so far, undone in reverse unless kept.
+ * Parent side only. */
+#ifndef RUNTIME_CONTAINER_CREATION_H
+#define RUNTIME_CONTAINER_CREATION_H
+
+#include "runtime/container/inside.h"
+#include "runtime/container/prepare.h"
+#include "runtime/host/spawn.h"
+
+struct creation {
+        const struct container_options *options; /* its paths are absolute */
+        struct prepared prepared;
+        struct store store;
+        struct entry entry;
+        struct container_record record;
+        struct cgroup cgroup;
+        struct child child;
+        int slot[SLOT_MAX];
+        int state;        /* memfd of SLOT_STATE, -1: no hooks ask for it */
+        int notify_state; /* memfd of SLOT_NOTIFY_STATE */
+        int terminal;     /* run: our end of the pair that brings the pty master */
+        int upper;        /* folder in which we made "upper" and "work" for the caller, -1: none */
+        bool waits_for_start, hooks_ran, wrote_pid_file, kept;
+};
+
+/* Nothing made yet; valid to release. */
+void creation_init(struct creation *creation, const struct container_options *options, bool waits_for_start);
+
+/* The whole way from the bundle to a container that is saved and committed: for create, its init waits for `start`; for
+ * run, the payload runs. */
+int creation_bring_up(struct creation *creation);
+
+/* Success said aloud. */
+void creation_keep(struct creation *creation);
+
+/* Undoes what was done, in reverse, keeping the error record; then poststop hooks if others had run. */
+void creation_release(struct creation *creation);
+#define autocreation __attribute__((cleanup(creation_release))) struct creation
+
+/* -- slots.c: the fds that the child inherits -- */
+
+/* Console, start socket, state, seccomp agent, wanted user namespaces. */
+int creation_fill_slots(struct creation *creation);
+/* Puts the pid and the status into the state that hooks in the child and the seccomp agent get. */
+int creation_tell_state(struct creation *creation, enum container_status status);
+void slots_close(int slot[SLOT_MAX]);
+
+/* The seccomp agent's socket and the state it gets, when the profile has a listener: slots and *ret_state. */
+int slots_fill_notify(const struct oci_config *config, int slot[SLOT_MAX], int *ret_state);
+int slots_tell_agent(const struct oci_config *config, int state_fd, const struct oci_state *state, pid_t pid);
+
+#endif

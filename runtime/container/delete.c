@@ -1,0 +1,113 @@
+#include "runtime/container/inside.h"
+
+#include "runtime/host/hooks.h"
+#include "runtime/host/probe.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/log.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+/* Ends everything in the cgroup and removes it.  Only one that carries the container's label is touched. */
+static int remove_cgroup(const char *path, const char *label) {
+        autocgroup cgroup = CGROUP_NONE;
+        int r = cgroup_open(probe_get(), path, &cgroup);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (cgroup_is_ours(&cgroup, label)) {
+                r = cgroup_kill(&cgroup);
+                if (r == 0)
+                        r = cgroup_wait_empty(&cgroup, END_MS);
+        }
+        return r < 0 ? r : cgroup_remove(probe_get(), path, label);
+}
+
+static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
+        if (!config || !config->hooks)
+                return;
+        int r = hooks_run("poststop", config->hooks->poststop.at, config->hooks->poststop.n, state, state->bundle);
+        if (r < 0)
+                log_warning("%s", err_message());
+        err_clear();
+}
+
+/* The hooks to run at the end; a config that cannot be read any more only costs them. */
+static const struct oci_config *config_for_hooks(const struct entry *entry) {
+        struct oci_config *config = NULL;
+        if (container_config(entry, &config) < 0) {
+                log_warning("%s: no poststop hooks are run", err_message());
+                err_clear();
+        }
+        return config;
+}
+
+int container_destroy(struct container *container) {
+        const struct oci_config *config = config_for_hooks(&container->entry);
+        struct oci_state state = container_oci_state(&container->record, CONTAINER_STOPPED);
+        int r = container_kill_init(container);
+        if (r == 0)
+                r = remove_cgroup(container->record.cgroup_path, container->entry.path);
+        if (r == 0)
+                r = store_remove(&container->store, &container->entry);
+        if (r < 0)
+                return fail_in(r, "delete %s", container->record.id);
+        run_poststop(config, &state);
+        return 0;
+}
+
+/* -- what is left when there is no usable record -- */
+
+/* By its label: the cgroup says by itself whose it is. */
+static int remove_labelled(const char *label) {
+        const char *path;
+        int r = cgroup_find(probe_get(), label, &path);
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? r : remove_cgroup(path, label);
+}
+
+static int remove_remains(struct store *store, const char *id) {
+        autoentry entry = ENTRY_NONE;
+        int r = store_lock(store, id, LOCK_EX, &entry);
+        if (r == -ENOENT) {
+                err_clear();
+                return store->path ? remove_labelled(str_path(store->path, id)) : 0;
+        }
+        if (r < 0)
+                return r;
+        const struct oci_config *config = config_for_hooks(&entry);
+        struct oci_state state = {
+                .oci_version = OCI_VERSION, .id = entry.id, .status = container_status_name(CONTAINER_STOPPED), .bundle = "/"
+        };
+        r = remove_labelled(entry.path);
+        if (r == 0)
+                r = store_remove(store, &entry);
+        if (r == 0)
+                run_poststop(config, &state);
+        return r;
+}
+
+static int force(const char *root, const char *id) {
+        struct store store;
+        int r = store_open(root, false, &store);
+        if (r < 0)
+                return r;
+        autofd folder = store.root;
+        r = remove_remains(&store, id);
+        return r < 0 ? fail_in(r, "delete %s", id) : 0;
+}
+
+int container_delete(const char *root, const char *id, bool is_forced) {
+        autocontainer container = CONTAINER_NONE;
+        int r = container_open(root, id, LOCK_EX, &container);
+        if (is_forced && (r == -ENOENT || r == -EBADMSG))
+                return force(root, id);
+        if (r < 0)
+                return r;
+        if (!is_forced && (container.status == CONTAINER_RUNNING || container.status == CONTAINER_PAUSED))
+                return fail_words(EBUSY, "cannot delete container %s that is not stopped: %s", id,
+                                  container_status_name(container.status));
+        return container_destroy(&container);
+}

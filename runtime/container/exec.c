@@ -1,0 +1,207 @@
+#include "runtime/container/creation.h"
+
+#include "runtime/host/console.h"
+#include "runtime/host/probe.h"
+#include "runtime/host/userns.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/log.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+/* A process on its way into a container that lives. */
+struct entering {
+        const struct exec_options *options; /* its paths are absolute */
+        struct container container;
+        struct oci_config *config;
+        struct plan *plan;
+        struct cgroup cgroup;
+        struct child child;
+        int slot[SLOT_MAX];
+        int notify_state, terminal;
+};
+
+static void entering_release(struct entering *e) {
+        child_release(&e->child);
+        cgroup_release(&e->cgroup);
+        slots_close(e->slot);
+        e->notify_state = fd_close(e->notify_state);
+        e->terminal = fd_close(e->terminal);
+        container_release(&e->container);
+}
+
+static void entering_init(struct entering *e, const struct exec_options *options) {
+        *e = (struct entering){ .options = options,
+                                .container = CONTAINER_NONE,
+                                .cgroup = CGROUP_NONE,
+                                .child = CHILD_NONE,
+                                .notify_state = -1,
+                                .terminal = -1 };
+        for (int i = 0; i < SLOT_MAX; i++)
+                e->slot[i] = -1;
+}
+
+static int check_status(const struct entering *e) {
+        enum container_status status = e->container.status;
+        if (status == CONTAINER_STOPPED || status == CONTAINER_CREATING)
+                return fail_words(ESRCH, "cannot exec in a %s container", container_status_name(status));
+        if (status == CONTAINER_PAUSED && !e->options->ignore_paused)
+                return fail_words(EBUSY, "cannot exec in a paused container (use --ignore-paused)");
+        return prepare_terminal(e->options->process->terminal, e->options->console_socket, !e->options->detach);
+}
+
+static int make_plan(struct entering *e) {
+        struct plan_options options = {
+                .bundle = e->container.record.bundle,
+                .id = e->container.record.id,
+                .state_folder = e->container.entry.path,
+                .has_console_socket = e->options->process->terminal,
+        };
+        int r = prepare_fds(e->options->preserve_fds, &options);
+        if (r == 0)
+                r = container_config(&e->container.entry, &e->config);
+        if (r == 0)
+                r = plan_build_exec(e->config, e->options->process, probe_get(), &options, &e->plan);
+        for (size_t i = 0; r == 0 && i < e->plan->warnings.n; i++)
+                log_warning("%s", e->plan->warnings.at[i]);
+        return r;
+}
+
+static int fill_slots(struct entering *e) {
+        e->slot[SLOT_PIDFD] = fcntl(e->container.pidfd, F_DUPFD_CLOEXEC, 3);
+        if (e->slot[SLOT_PIDFD] < 0)
+                return fail(errno, "dup");
+        if (e->options->process->terminal && e->options->console_socket) {
+                e->slot[SLOT_CONSOLE] = console_connect(e->options->console_socket);
+                if (e->slot[SLOT_CONSOLE] < 0)
+                        return fail_in(e->slot[SLOT_CONSOLE], "--console-socket");
+        } else if (e->options->process->terminal) {
+                int r = console_pair(&e->terminal, &e->slot[SLOT_CONSOLE]);
+                if (r < 0)
+                        return r;
+        }
+        int r = slots_fill_notify(e->config, e->slot, &e->notify_state);
+        return r < 0 ? r : userns_fill(e->plan, probe_get(), e->slot);
+}
+
+/* -- where the process goes -- */
+
+/* --cgroup names one below the container's own; the kernel resolves it, so no way leads out. */
+static int open_sub_cgroup(struct entering *e) {
+        const char *name = e->options->cgroup;
+        autocgroup own = CGROUP_NONE;
+        struct strv parts = str_split(name, '/', true);
+        int r = container_cgroup(&e->container, &own);
+        if (r == -ENOENT)
+                return fail_words(ENOENT, "--cgroup %s: the container has no cgroup of its own", name);
+        for (size_t i = 0; r == 0 && i < parts.n; i++)
+                if (str_eq(parts.at[i], "..") || str_eq(parts.at[i], "."))
+                        r = fail_words(EINVAL, "--cgroup %s: it must be below the container's cgroup", name);
+        if (r < 0)
+                return r;
+        r = cgroup_open(probe_get(), parts.n ? str_path(own.path, str_join(&parts, "/")) : own.path, &e->cgroup);
+        return r == -ENOENT ? fail(ENOENT, "--cgroup %s: open %s/%s", name, own.path, name) : r;
+}
+
+static int open_cgroup(struct entering *e) {
+        if (e->options->cgroup && *e->options->cgroup)
+                return open_sub_cgroup(e);
+        int r = container_cgroup(&e->container, &e->cgroup);
+        return r == -ENOENT ? 0 : r; /* it has none of its own */
+}
+
+/* The container moved its processes into leaves of its own (systemd does): ours joins init in the one it chose. */
+static int open_cgroup_of_init(struct entering *e) {
+        const char *path;
+        int r = cgroup_of((pid_t)e->container.record.pid, &path);
+        if (r < 0)
+                return r;
+        if (process_is_gone(e->container.pidfd)) /* only now is what was read surely about init */
+                return fail_words(ESRCH, "cannot exec in a stopped container");
+        if (!cgroup_is_below(path, e->container.record.cgroup_path))
+                return fail_words(EXDEV, "its init is in the cgroup %s, which is not below its own", path);
+        cgroup_release(&e->cgroup);
+        r = cgroup_open(probe_get(), path, &e->cgroup);
+        return r == -ENOENT ? fail(ENOENT, "open the cgroup %s", path) : r;
+}
+
+static int spawn_into_cgroup(struct entering *e) {
+        struct spawn_input input = { .plan = e->plan, .slot = e->slot, .cgroup = e->cgroup.fd };
+        int r = spawn(&input, &e->child);
+        if (r != -EBUSY || e->cgroup.fd < 0 || e->options->cgroup)
+                return r;
+        r = open_cgroup_of_init(e);
+        if (r < 0)
+                return r;
+        input.cgroup = e->cgroup.fd;
+        return spawn(&input, &e->child);
+}
+
+/* -- the way in -- */
+
+static int tell_agent(const struct entering *e) {
+        struct oci_state state = container_oci_state(&e->container.record, e->container.status);
+        return slots_tell_agent(e->config, e->notify_state, &state, e->child.pid);
+}
+
+static int commit(struct entering *e) {
+        int r = tell_agent(e); /* once more: by now a joined pid namespace has told the pid */
+        if (r == 0 && e->options->pid_file)
+                r = write_pid_file(e->options->pid_file, e->child.pid);
+        if (r == 0 && e->options->pidfd_socket)
+                r = send_pidfd(e->options->pidfd_socket, e->child.pidfd);
+        if (r == 0)
+                r = spawn_go(&e->child);
+        return r < 0 ? r : spawn_await_exec(&e->child);
+}
+
+static int enter(struct entering *e) {
+        int r = container_open(e->options->root, e->options->id, LOCK_SH, &e->container);
+        if (r == 0)
+                r = check_status(e);
+        if (r == 0)
+                r = make_plan(e);
+        if (r == 0)
+                r = fill_slots(e);
+        if (r == 0)
+                r = open_cgroup(e);
+        if (r == 0)
+                r = spawn_into_cgroup(e);
+        if (r == 0)
+                r = tell_agent(e);
+        if (r == 0)
+                r = spawn_await(&e->child, MESSAGE_READY);
+        return r < 0 ? r : commit(e);
+}
+
+static int foreground(struct entering *e, int *ret_status) {
+        autofd master = -1;
+        int r = e->terminal >= 0 ? console_receive(e->terminal, &master) : 0;
+        container_release(&e->container); /* the lock: delete and pause must not wait for the process */
+        if (r == 0)
+                r = console_foreground(&e->child, master);
+        if (r < 0)
+                return r; /* and the child is killed */
+        *ret_status = r;
+        return 0;
+}
+
+int container_exec(const struct exec_options *given, int *ret_status) {
+        struct exec_options options = *given;
+        __attribute__((cleanup(entering_release))) struct entering entering;
+        entering_init(&entering, &options);
+        options.root = path_absolute(given->root);
+        options.pid_file = path_absolute(given->pid_file);
+        options.console_socket = path_absolute(given->console_socket);
+        options.pidfd_socket = path_absolute(given->pidfd_socket);
+        *ret_status = 0;
+        if (!options.detach)
+                console_block_signals();
+        int r = enter(&entering);
+        if (r == 0 && options.detach)
+                child_keep(&entering.child);
+        else if (r == 0)
+                r = foreground(&entering, ret_status);
+        return r < 0 ? fail_in(r, "exec in %s", options.id) : 0;
+}

@@ -1,0 +1,36 @@
+/* What the files of this folder share.  Parent side only. */
+#ifndef RUNTIME_CONTAINER_INSIDE_H
+#define RUNTIME_CONTAINER_INSIDE_H
+
+#include "runtime/container/container.h"
+#include "runtime/host/cgroup.h"
+
+#define START_SOCKET "start.sock"
+#define END_MS 10000 /* how long a killed process may take to end */
+
+/* The container's cgroup when it has one and it is really its own; -ENOENT without words otherwise. */
+int container_cgroup(const struct container *container, struct cgroup *ret);
+
+/* What hooks and `state` are told. */
+struct oci_state container_oci_state(const struct container_record *record, enum container_status status);
+
+/* The config as it was at create. */
+int container_config(const struct entry *entry, struct oci_config **ret);
+
+/* SIGKILL to init, and waits for its end. */
+int container_kill_init(const struct container *container);
+
+/* Step 12 of the lifecycle and what follows: kills what lives, undoes what create made, releases the lock, runs the
+ * poststop hooks (whose failures are warnings).  The container is released as far as its entry goes. */
+int container_destroy(struct container *container);
+
+/* Runs the poststart hooks of a container whose payload runs; the first failure ends the container and destroys it. */
+int container_poststart(struct container *container, const struct oci_config *config);
+
+/* The pid in decimal, replaced whole: readers never see half of it, and a link in its place is replaced, not followed. */
+int write_pid_file(const char *path, pid_t pid);
+
+/* The process's pidfd to the engine that listens at path. */
+int send_pidfd(const char *path, int pidfd);
+
+#endif

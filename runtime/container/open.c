@@ -1,0 +1,165 @@
+/* A container as a command finds it: what the record says, and what the kernel says. */
+#include "runtime/container/inside.h"
+
+#include "runtime/host/probe.h"
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+#include "specs/base/file.h"
+#include "specs/base/log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+const char *container_status_name(enum container_status status) {
+        static const char *const names[] = {
+                [CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
+                [CONTAINER_PAUSED] = "paused",     [CONTAINER_STOPPED] = "stopped",
+        };
+        return names[status];
+}
+
+void container_release(struct container *container) {
+        container->pidfd = fd_close(container->pidfd);
+        container->store.root = fd_close(container->store.root);
+        entry_release(&container->entry);
+}
+
+int container_cgroup(const struct container *container, struct cgroup *ret) {
+        int r = cgroup_open(probe_get(), container->record.cgroup_path, ret);
+        if (r < 0)
+                return r;
+        if (cgroup_is_ours(ret, container->entry.path))
+                return 0;
+        cgroup_keep(ret);
+        return -ENOENT;
+}
+
+static bool is_frozen(const struct container *container) {
+        autocgroup cgroup = CGROUP_NONE;
+        bool frozen = false;
+        if (container_cgroup(container, &cgroup) < 0 || cgroup_is_frozen(&cgroup, &frozen) < 0)
+                err_clear();
+        return frozen;
+}
+
+/* is_busy: somebody holds the lock while we look. */
+static int ask_status(struct container *c, bool is_busy) {
+        struct stat status;
+        /* Only the create that holds the lock can be at it still; without one it was killed on the way. */
+        if (str_eq(c->record.phase, "creating")) {
+                c->status = is_busy ? CONTAINER_CREATING : CONTAINER_STOPPED;
+                return 0;
+        }
+        int r = process_open(&c->record, &c->pidfd);
+        if (r < 0 && r != -ESRCH)
+                return r;
+        if (r == -ESRCH)
+                c->status = CONTAINER_STOPPED;
+        else if (is_frozen(c))
+                c->status = CONTAINER_PAUSED;
+        else if (fstatat(c->entry.folder, START_SOCKET, &status, AT_SYMLINK_NOFOLLOW) == 0)
+                c->status = CONTAINER_CREATED;
+        else
+                c->status = CONTAINER_RUNNING;
+        return 0;
+}
+
+/* Who only looks never waits behind a hook that hangs: records are replaced whole, so they can be read without the lock. */
+static int lock_or_look(struct container *c, const char *id, int operation, bool *ret_busy) {
+        int r = store_lock(&c->store, id, operation, &c->entry);
+        *ret_busy = r == -EWOULDBLOCK && (operation & LOCK_NB);
+        return *ret_busy ? store_lock(&c->store, id, 0, &c->entry) : r;
+}
+
+int container_open(const char *root, const char *id, int operation, struct container *ret) {
+        autocontainer c = CONTAINER_NONE;
+        bool is_busy;
+        int r = store_check_id(id);
+        if (r == 0)
+                r = store_open(root, false, &c.store);
+        if (r == 0)
+                r = lock_or_look(&c, id, operation, &is_busy);
+        if (r == 0)
+                r = store_load(&c.entry, &c.record);
+        if (r == 0)
+                r = ask_status(&c, is_busy);
+        if (r < 0)
+                return r;
+        err_clear();
+        *ret = c;
+        c = (struct container)CONTAINER_NONE;
+        return 0;
+}
+
+struct oci_state container_oci_state(const struct container_record *record, enum container_status status) {
+        bool lives = status != CONTAINER_STOPPED && status != CONTAINER_CREATING;
+        return (struct oci_state){
+                .oci_version = OCI_VERSION,
+                .id = record->id,
+                .status = container_status_name(status),
+                .pid = lives ? record->pid : 0,
+                .bundle = record->bundle,
+                .rootfs = record->rootfs,
+                .created = record->created,
+                .owner = record->owner,
+                .annotations = record->annotations,
+        };
+}
+
+int container_config(const struct entry *entry, struct oci_config **ret) {
+        char *text;
+        size_t size;
+        int r = store_load_config(entry, &text, &size);
+        if (r == 0)
+                r = oci_config_read(text, size, &(struct json_read_options){ 0 }, ret);
+        return r < 0 ? fail_in(r, "container %s", entry->id) : 0;
+}
+
+int container_state(const char *root, const char *id, struct oci_state *ret) {
+        autocontainer container = CONTAINER_NONE;
+        int r = container_open(root, id, LOCK_SH | LOCK_NB, &container);
+        if (r == 0)
+                *ret = container_oci_state(&container.record, container.status);
+        return r;
+}
+
+int container_list(const char *root, struct oci_states *ret) {
+        struct store store;
+        struct strv ids;
+        struct oci_states states = { 0 };
+        int r = store_open(root, false, &store);
+        if (r < 0)
+                return r;
+        autofd folder = store.root;
+        r = store_list(&store, &ids);
+        if (r < 0)
+                return r;
+        states.at = arena_array(ids.n, sizeof(states.at[0]));
+        for (size_t i = 0; i < ids.n; i++) {
+                r = container_state(store.path, ids.at[i], &states.at[states.n]);
+                if (r == 0)
+                        states.n++;
+                else if (r != -ENOENT) /* ENOENT: deleted meanwhile */
+                        log_warning("%s", err_message());
+        }
+        err_clear();
+        *ret = states;
+        return 0;
+}
+
+int container_kill_init(const struct container *container) {
+        struct pollfd ended = { .fd = container->pidfd, .events = POLLIN };
+        if (container->pidfd < 0)
+                return 0;
+        if (syscall(SYS_pidfd_send_signal, container->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+                return fail(errno, "kill process %d", (int)container->record.pid);
+        int n = poll(&ended, 1, END_MS);
+        if (n == 0)
+                return fail_words(ETIMEDOUT, "kill process %d: it has not ended after %d s", (int)container->record.pid, END_MS / 1000);
+        return 0;
+}

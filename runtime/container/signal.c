@@ -1,0 +1,134 @@
+/* kill, pause, resume, ps: what is done to the processes of a container that exists. */
+#include "runtime/container/inside.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/oci_linux.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int not_running(const char *id) {
+        return fail_words(ESRCH, "container not running: %s", id);
+}
+
+/* Without a pid namespace of its own the container's processes survive their init. */
+static bool shares_pids(const struct container *container) {
+        struct oci_config *config;
+        if (container_config(&container->entry, &config) < 0)
+                return true; /* the careful answer: its whole cgroup is meant */
+        const struct oci_namespace *namespace = oci_namespace_find(config, CLONE_NEWPID);
+        return !namespace || namespace->path;
+}
+
+static int kill_cgroup(const struct cgroup *cgroup) {
+        bool frozen;
+        int r = cgroup_kill(cgroup);
+        if (r < 0)
+                return r;
+        /* Killing works on frozen ones; left frozen, the next process put there would hang. */
+        if (cgroup_is_frozen(cgroup, &frozen) == 0 && frozen)
+                r = cgroup_freeze(cgroup, false);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int kill_init(const struct container *container, int number) {
+        if (syscall(SYS_pidfd_send_signal, container->pidfd, number, NULL, 0) == 0)
+                return 0;
+        return errno == ESRCH ? not_running(container->record.id) : fail(errno, "send signal %d", number);
+}
+
+/* What is left in the cgroup of a container whose init has ended. */
+static int kill_rest(const struct container *container, int number) {
+        autocgroup cgroup = CGROUP_NONE;
+        int r = container_cgroup(container, &cgroup);
+        if (r == -ENOENT)
+                return 0;
+        if (r == 0)
+                r = number == SIGKILL ? kill_cgroup(&cgroup) : cgroup_signal(&cgroup, number);
+        if (r == 0 && number == SIGKILL)
+                r = cgroup_wait_empty(&cgroup, END_MS);
+        return r;
+}
+
+static int kill_living(const struct container *container, int number, bool all) {
+        autocgroup cgroup = CGROUP_NONE;
+        bool everything = all || (number == SIGKILL && shares_pids(container));
+        int r = everything || number == SIGKILL ? container_cgroup(container, &cgroup) : -ENOENT;
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (everything && r == 0)
+                return number == SIGKILL ? kill_cgroup(&cgroup) : cgroup_signal(&cgroup, number);
+        if (all && r == -ENOENT)
+                return fail_words(ENOENT, "kill --all: the container has no cgroup of its own");
+        int killed = kill_init(container, number);
+        if (killed == 0 && number == SIGKILL && r == 0 && container->status == CONTAINER_PAUSED)
+                r = cgroup_freeze(&cgroup, false);
+        return killed < 0 ? killed : r == -ENOENT ? 0 : r;
+}
+
+int container_kill(const char *root, const char *id, int number, bool all) {
+        autocontainer container = CONTAINER_NONE;
+        int r = container_open(root, id, LOCK_SH | LOCK_NB, &container);
+        if (r < 0)
+                return r;
+        if (number < 0 || number >= NSIG)
+                return fail_words(EINVAL, "kill %s: signal %d: unknown", id, number);
+        if (container.status == CONTAINER_STOPPED)
+                r = all ? kill_rest(&container, number) : not_running(id);
+        else if (container.pidfd < 0)
+                r = fail_words(EBUSY, "it is still being created");
+        else
+                r = kill_living(&container, number, all);
+        return r < 0 ? fail_in(r, "kill %s", id) : 0;
+}
+
+static int change_frozen(const char *root, const char *id, bool frozen) {
+        autocontainer container = CONTAINER_NONE;
+        autocgroup cgroup = CGROUP_NONE;
+        int r = container_open(root, id, LOCK_EX, &container);
+        if (r < 0)
+                return r;
+        if (container.status == CONTAINER_STOPPED)
+                return not_running(id);
+        if (frozen && container.status == CONTAINER_PAUSED)
+                return fail_words(EINVAL, "container already paused: %s", id);
+        if (!frozen && container.status != CONTAINER_PAUSED)
+                return fail_words(EINVAL, "container not paused: %s", id);
+        r = container_cgroup(&container, &cgroup);
+        if (r == -ENOENT)
+                return fail_words(ENOENT, "the container %s has no cgroup of its own", id);
+        return r < 0 ? r : cgroup_freeze(&cgroup, frozen);
+}
+
+int container_pause(const char *root, const char *id) {
+        int r = change_frozen(root, id, true);
+        return r < 0 ? fail_in(r, "pause") : 0;
+}
+
+int container_resume(const char *root, const char *id) {
+        int r = change_frozen(root, id, false);
+        return r < 0 ? fail_in(r, "resume") : 0;
+}
+
+int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count) {
+        autocontainer container = CONTAINER_NONE;
+        autocgroup cgroup = CGROUP_NONE;
+        int r = container_open(root, id, LOCK_SH | LOCK_NB, &container);
+        if (r < 0)
+                return r;
+        r = container_cgroup(&container, &cgroup);
+        if (r == 0)
+                return cgroup_pids(&cgroup, ret_pids, ret_count);
+        if (r != -ENOENT)
+                return r;
+        *ret_pids = arena_array(2, sizeof(pid_t)); /* no cgroup: init is all we can name */
+        *ret_count = container.pidfd >= 0;
+        if (container.pidfd >= 0)
+                (*ret_pids)[0] = (pid_t)container.record.pid;
+        return 0;
+}
