@@ -47,8 +47,10 @@ static int add_ready(struct build *b) {
         plan_add(plan, LANE_CHILD, STEP_SEND, .flags = MESSAGE_READY);
         plan_add(plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_GO);
         plan_add(plan, LANE_CHILD, STEP_GUARD, .flags = 0);
-        if (b->options->waits_for_start)
+        if (b->options->waits_for_start) {
+                plan_add(plan, LANE_CHILD, STEP_CLOSE, .slot = SLOT_SYNC); /* `create` hears the end of file and may go */
                 plan_add(plan, LANE_CHILD, STEP_START);
+        }
         return 0;
 }
 
