@@ -19,7 +19,11 @@ Q := $(if $(filter 0,$(V)),@)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Wformat=2 -Wundef \
 	-Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers $(if $(WERROR),-Werror)
-HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+# clang 14 and 15 take the zero initialisation only together with this word.
+CLANG_ZERO := $(shell $(CC) -Werror -ftrivial-auto-var-init=zero -x c -c -o /dev/null - </dev/null 2>/dev/null || \
+	echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero $(if $(filter clang%,$(notdir $(CC))),$(CLANG_ZERO))
 OPTIMISE := $(if $(DEBUG)$(SAN)$(COVER),-O1 -g3 -fno-omit-frame-pointer,-O2 -g)
 ifneq ($(DEBUG)$(COVER),)
 HARDEN := $(filter-out -D_FORTIFY_SOURCE=2,$(HARDEN))

@@ -147,7 +147,7 @@ static int make_process(const struct globals *globals, const struct exec_command
 
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
         const struct exec_command_options *command = options;
-        struct oci_process *process;
+        struct oci_process *process = NULL;
         int r = make_process(globals, command, arguments, &process);
         if (r < 0)
                 return r;

@@ -1,6 +1,6 @@
 #include "runtime/cli/cli.h"
 
-#include "runtime/plan/probes.h"
+#include "runtime/plan/plan.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 
