@@ -293,7 +293,9 @@ static const enum token_kind openers[] = {
 
 /* The text between the colon after the key and what the parser has consumed. */
 static void keep_raw(struct reader *r, struct json_raw *raw) {
-        raw->text = arena_strndup(r->text + r->raw_start, yajl_get_bytes_consumed(r->parser) - r->raw_start);
+        size_t end = yajl_get_bytes_consumed(r->parser);
+        if (end > r->raw_start) /* otherwise a number that the document ends with, which yajl is about to refuse */
+                raw->text = arena_strndup(r->text + r->raw_start, end - r->raw_start);
 }
 
 static void value_done(struct reader *r) {

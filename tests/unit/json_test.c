@@ -249,6 +249,7 @@ static const struct error_row error_rows[] = {
         { "null", "document: null not expected", false },
         { "", "line 1 column 1: invalid JSON: parse error: premature EOF", false },
         { "{\"kind\":\"x\"", "line 1 column 11: invalid JSON: parse error: premature EOF", false },
+        { "{" K "\"raw\":4", "line 1 column 21: invalid JSON: parse error: premature EOF", false },
         { "{\"kind\":\"x\"}\n {}", "line 2 column 2: invalid JSON: parse error: trailing garbage", false },
         { "{\n\"kind\" \"x\"}", "line 2 column 10: invalid JSON: parse error: object key and value", false },
         { "{\"kind\":\"x\",}", "line 1 column 13: invalid JSON: ", false },
