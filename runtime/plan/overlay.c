@@ -28,7 +28,8 @@ TYPE(lower_list);
 
 struct layers {
         struct strv lower, options; /* paths, topmost first; options of overlayfs itself */
-        const char *upper;          /* folder that holds "upper" and "work", NULL */
+        const char *upper;          /* folder below which "upper" and "work" are made, NULL */
+        const char *below;          /* in between: "overlay/" in the container's own folder, else "" */
         const char *tmpfs_size;     /* "" is the kernel's default, NULL: no tmpfs */
         enum plan_lane lane;
         int base, upper_slot, work_slot;
@@ -89,7 +90,8 @@ static int read_lower(struct build *b, const char *text, struct layers *layers) 
 static int read_upper(struct build *b, struct layers *layers) {
         const char *upper = oci_annotation(b->config, "org.rundlet.overlay.upper");
         if (!upper || !*upper) {
-                layers->upper = b->config->root->readonly ? NULL : str_path(b->options->state_folder, "overlay");
+                layers->upper = b->config->root->readonly ? NULL : b->options->state_folder;
+                layers->below = "overlay/";
                 return 0;
         }
         if (str_eq(upper, "tmpfs") || str_starts(upper, "tmpfs:")) {
@@ -152,9 +154,9 @@ static int add_upper(struct build *b, struct layers *layers) {
         if (r < 0)
                 return r;
         plan_add(plan, layers->lane, STEP_TARGET, .slot = layers->base, .into = layers->upper_slot,
-                 .a = plan_text(plan, "upper"), .flags = TARGET_FOLDER, .more = 0755);
+                 .a = plan_text(plan, str_format("%supper", layers->below)), .flags = TARGET_FOLDER, .more = 0755);
         plan_add(plan, layers->lane, STEP_TARGET, .slot = layers->base, .into = layers->work_slot,
-                 .a = plan_text(plan, "work"), .flags = TARGET_FOLDER, .more = 0700);
+                 .a = plan_text(plan, str_format("%swork", layers->below)), .flags = TARGET_FOLDER, .more = 0700);
         return 0;
 }
 
@@ -205,7 +207,7 @@ static int add_mount_old(struct build *b, const struct layers *layers) {
 }
 
 int plan_overlay(struct build *b, int *ret_slot) {
-        struct layers layers = { .base = SLOT_NONE };
+        struct layers layers = { .base = SLOT_NONE, .below = "" };
         const char *lower = oci_annotation(b->config, "org.rundlet.overlay.lower");
         if (!lower && oci_annotation(b->config, "org.rundlet.overlay.upper"))
                 return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.upper\"]: needs org.rundlet.overlay.lower");
@@ -225,10 +227,12 @@ int plan_overlay(struct build *b, int *ret_slot) {
         if (!has_upper && layers.lower.n == 1) { /* overlayfs wants two layers */
                 b->plan->place = "annotations[\"org.rundlet.overlay.lower\"]";
                 plan_tree(b, layers.lower.at[0], TREE_RECURSIVE, SLOT_ROOT);
+                plan_covers(b);
                 plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
                 return 0;
         }
         r = add_lower(b, &layers);
+        plan_covers(b); /* root.path, which they lie over, may be a layer */
         if (r == 0 && has_upper)
                 r = add_upper(b, &layers);
         if (r < 0)

@@ -157,7 +157,7 @@ int plan_mounts_readonly(struct build *b);  /* mounts.c: new file systems asked 
 int plan_devices(struct build *b);          /* devices.c: nodes, links, console */
 int plan_terminal(struct build *b);         /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */
 int plan_proc(struct build *b);             /* masks.c: SLOT_PROC, when sysctls or labels are to be written */
-void plan_covers(struct build *b);          /* masks.c: SLOT_NULL and SLOT_EMPTY, attached over SLOT_ROOTFS before the root is */
+void plan_covers(struct build *b);          /* masks.c: SLOT_NULL and SLOT_EMPTY, attached over SLOT_ROOTFS: after root.path and layers are opened, before the root is */
 int plan_masks(struct build *b);            /* masks.c: masked, read-only paths */
 int plan_sysctls(struct build *b);          /* masks.c: kernel parameters, through SLOT_PROC */
 int plan_pivot(struct build *b);            /* rootfs.c: pivot, root read-only, root propagation */

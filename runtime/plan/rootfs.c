@@ -85,7 +85,6 @@ int plan_rootfs(struct build *b) {
         plan->place = "root.path";
         plan_add(plan, LANE_CHILD, STEP_OPEN, .into = SLOT_ROOTFS, .a = plan_text(plan, mount_point(b)),
                  .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
-        plan_covers(b);
         r = plan_overlay(b, &overlay);
         if (r < 0)
                 return r;
@@ -94,6 +93,8 @@ int plan_rootfs(struct build *b) {
         const char *path = b->config->root->path;
         plan->place = "root.path";
         plan_tree(b, path[0] == '/' ? path : str_path(b->options->bundle, path), TREE_RECURSIVE, SLOT_ROOT);
+        plan_covers(b);
+        plan->place = "root.path";
         plan_add(plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
         return 0;
 }
