@@ -48,7 +48,8 @@ static int add_ready(struct build *b) {
         plan_add(plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_GO);
         plan_add(plan, LANE_CHILD, STEP_GUARD, .flags = 0);
         if (b->options->waits_for_start) {
-                plan_add(plan, LANE_CHILD, STEP_CLOSE, .slot = SLOT_SYNC); /* `create` hears the end of file and may go */
+                /* `create` hears the end of file and may go.  plan_add() takes 0 for no slot. */
+                plan_add(plan, LANE_CHILD, STEP_CLOSE)->slot = SLOT_SYNC;
                 plan_add(plan, LANE_CHILD, STEP_START);
         }
         return 0;
