@@ -19,7 +19,7 @@ struct spawn_input {
         int cgroup; /* the cgroup's folder fd for CLONE_INTO_CGROUP, -1: stay */
 };
 
-/* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For the host lane
+/* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For it
  * SLOT_TARGET is /proc/PID of the child and SLOT_MOUNT its user namespace; its STEP_SETNS bring us home.  On any
  * failure the child is killed and reaped and every fd opened here is closed.  Failures carry the step's words and its
  * place in the config.  EBUSY of CLONE_INTO_CGROUP is returned as it is for exec's fall-back.  On success slots that

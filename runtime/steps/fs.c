@@ -42,11 +42,12 @@ static int check_opened(int fd, enum open_expect expect, uint32_t namespace) {
 int step_open(const struct step *step, struct context *context) {
         const char *path = step_text(context, step->a);
         enum open_expect expect = LOW32(step->more);
-        int flags = (int)step->flags | O_CLOEXEC | O_NOCTTY, dir = -EBADF;
+        int flags = (int)step->flags | O_CLOEXEC, dir = -EBADF;
         if (!path)
                 return -EINVAL;
-        if (expect == OPEN_NAMESPACE) /* a FIFO in its place must not block */
-                flags |= O_NONBLOCK;
+        if (!(flags & O_PATH)) /* openat2 refuses these with it */
+                flags |=
+                        O_NOCTTY | (expect == OPEN_NAMESPACE ? O_NONBLOCK : 0); /* a FIFO in its place must not block */
         if (step->slot != SLOT_NONE && (dir = slot_fd(context, step->slot)) < 0)
                 return dir;
         sysfd fd = step->slot == SLOT_NONE ? (int)sys_openat(AT_FDCWD, path, flags, 0) : open_in(dir, path, flags);

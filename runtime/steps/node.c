@@ -9,7 +9,7 @@
 #define WHOLE_NAME (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)
 
 static int open_here(int dir, const char *name, int flags) {
-        struct open_how how = { .flags = (uint64_t)(unsigned)flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
+        struct open_how how = { .flags = (uint64_t)(unsigned)flags | O_NOFOLLOW | O_CLOEXEC,
                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
         return (int)sys_openat2(dir, name, &how, sizeof(how));
 }
@@ -78,7 +78,7 @@ static int open_multiplexer(int root, const char *path) {
                 return (int)r;
         if ((long)fs.f_type != DEVPTS_SUPER_MAGIC)
                 return -ENODEV;
-        sysfd fd = open_here(folder, name, O_RDWR);
+        sysfd fd = open_here(folder, name, O_RDWR | O_NOCTTY);
         if (fd < 0)
                 return fd;
         return is_device(fd, 5, 2) ? sys_take(&fd) : -ENODEV;
