@@ -3,12 +3,21 @@
 #include "runtime/plan/mount_opts.h"
 #include "runtime/plan/plan.h"
 #include "specs/oci_features.h"
+#include "specs/oci_names.h"
 
 #include <stdio.h>
 
 /* Annotations that change what the runtime does to the host or the container. */
 static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower", "org.rundlet.overlay.upper",
                                                   "org.rundlet.overlay.options", "run.oci.seccomp_fail_unknown_syscall" };
+
+/* The kernel takes every flag that the table names; none is interpreted on the way. */
+static struct strv seccomp_flags(void) {
+        struct strv flags = { 0 };
+        for (const struct name *row = oci_seccomp_flag_names.rows; row->name; row++)
+                strv_add(&flags, row->name);
+        return flags;
+}
 
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
         (void)globals;
@@ -17,12 +26,11 @@ static int run(const struct globals *globals, const void *options, const struct 
         struct oci_features_input input = {
                 .mount_options = mount_opts_names(),
                 .seccomp_archs = plan_seccomp_archs(),
-                .seccomp_supported_flags = plan_seccomp_flags(),
+                .seccomp_supported_flags = seccomp_flags(),
                 .cgroup_rdma = true,
                 .seccomp = true,
                 .memory_policy = true,
                 .mount_idmap = true,
-                .net_devices = true,
         };
         for (size_t i = 0; i < sizeof unsafe_annotations / sizeof unsafe_annotations[0]; i++)
                 strv_add(&input.unsafe_annotations, unsafe_annotations[i]);

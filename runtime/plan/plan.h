@@ -168,6 +168,7 @@ int plan_identity(struct build *b);         /* identity.c: bounding, groups, ids
 int plan_confine(struct build *b);          /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
 int plan_seccomp(struct build *b);          /* seccomp.c (libseccomp): STEP_SECCOMP */
+struct strv plan_seccomp_archs(void);       /* seccomp.c: the spec's architectures that this libseccomp knows */
 int plan_exec(struct build *b);             /* process.c: fds, exec */
 int plan_resources(struct build *b);        /* resources.c: linux.resources -> cgroup_writes */
 int plan_devfilter(struct build *b);        /* devfilter.c: device rules -> device_filter */

@@ -64,16 +64,28 @@ static int translate_action(const char *place, int64_t action, const struct opt_
         return 0;
 }
 
-/* libseccomp's names of architectures are those of the spec without the prefix, in lower case. */
+/* libseccomp's names of architectures are those of the spec without the prefix, in lower case; 0: unknown to it. */
+static uint32_t resolve_architecture(const char *name) {
+        char *lower = str_format("%s", str_starts(name, "SCMP_ARCH_") ? name + sizeof("SCMP_ARCH_") - 1 : name);
+        for (char *l = lower; *l; l++)
+                if (*l >= 'A' && *l <= 'Z')
+                        *l = (char)(*l - 'A' + 'a');
+        return seccomp_arch_resolve_name(lower);
+}
+
+struct strv plan_seccomp_archs(void) {
+        struct strv known = { 0 };
+        for (const struct name *row = oci_seccomp_arch_names.rows; row->name; row++)
+                if (resolve_architecture(row->name))
+                        strv_add(&known, row->name);
+        return known;
+}
+
 static int add_architectures(struct compiler *c) {
         c->arches.at = arena_array(c->profile->architectures.n, sizeof(*c->arches.at));
         for (size_t i = 0; i < c->profile->architectures.n; i++) {
                 const char *name = c->profile->architectures.at[i];
-                char *lower = str_format("%s", str_starts(name, "SCMP_ARCH_") ? name + sizeof("SCMP_ARCH_") - 1 : name);
-                for (char *l = lower; *l; l++)
-                        if (*l >= 'A' && *l <= 'Z')
-                                *l = (char)(*l - 'A' + 'a');
-                uint32_t arch = seccomp_arch_resolve_name(lower);
+                uint32_t arch = resolve_architecture(name);
                 if (!arch)
                         return fail_words(EINVAL, "linux.seccomp.architectures[%zu]: %s: unknown to libseccomp", i,
                                           str_printable(name));
