@@ -12,8 +12,8 @@
 #include <linux/bpf.h>
 #include <string.h>
 
-#define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-#define RULE_INSTRUCTIONS 7 /* at most */
+#define ACCESS_ALL         (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
+#define RULE_INSTRUCTIONS  7 /* at most */
 #define FRAME_INSTRUCTIONS 8
 
 struct rule {
@@ -23,18 +23,18 @@ struct rule {
         int access;           /* BPF_DEVCG_ACC_x */
 };
 
-#define ALWAYS(dev_type, dev_major, dev_minor, dev_access) \
+#define ALWAYS(dev_type, dev_major, dev_minor, dev_access)                                                             \
         { true, BPF_DEVCG_DEV_##dev_type, dev_major, dev_minor, dev_access }
 static const struct rule always[] = {
         ALWAYS(CHAR, -1, -1, BPF_DEVCG_ACC_MKNOD),
         ALWAYS(BLOCK, -1, -1, BPF_DEVCG_ACC_MKNOD),
-        ALWAYS(CHAR, 1, 3, ACCESS_ALL),   /* null */
-        ALWAYS(CHAR, 1, 5, ACCESS_ALL),   /* zero */
-        ALWAYS(CHAR, 1, 7, ACCESS_ALL),   /* full */
-        ALWAYS(CHAR, 1, 8, ACCESS_ALL),   /* random */
-        ALWAYS(CHAR, 1, 9, ACCESS_ALL),   /* urandom */
-        ALWAYS(CHAR, 5, 0, ACCESS_ALL),   /* tty */
-        ALWAYS(CHAR, 5, 2, ACCESS_ALL),   /* ptmx */
+        ALWAYS(CHAR, 1, 3, ACCESS_ALL),    /* null */
+        ALWAYS(CHAR, 1, 5, ACCESS_ALL),    /* zero */
+        ALWAYS(CHAR, 1, 7, ACCESS_ALL),    /* full */
+        ALWAYS(CHAR, 1, 8, ACCESS_ALL),    /* random */
+        ALWAYS(CHAR, 1, 9, ACCESS_ALL),    /* urandom */
+        ALWAYS(CHAR, 5, 0, ACCESS_ALL),    /* tty */
+        ALWAYS(CHAR, 5, 2, ACCESS_ALL),    /* ptmx */
         ALWAYS(CHAR, 136, -1, ACCESS_ALL), /* pts: the console is one of them */
 };
 #define ALWAYS_COUNT (sizeof(always) / sizeof(always[0]))
@@ -52,7 +52,9 @@ static struct rule rule_of(const struct oci_device_rule *r) {
         char type = r->type && *r->type ? *r->type : 'a';
         return (struct rule){
                 .allow = r->allow,
-                .type = type == 'b' ? BPF_DEVCG_DEV_BLOCK : type == 'a' ? 0 : BPF_DEVCG_DEV_CHAR,
+                .type = type == 'b'   ? BPF_DEVCG_DEV_BLOCK
+                        : type == 'a' ? 0
+                                      : BPF_DEVCG_DEV_CHAR,
                 .major = r->major.set ? r->major.v : -1,
                 .minor = r->minor.set ? r->minor.v : -1,
                 .access = access_bits(r->access),
@@ -68,10 +70,19 @@ struct program {
         size_t n;
 };
 
-#define INSTRUCTION(c, dst, jump, number) \
-        (struct bpf_insn){ .code = (c), .dst_reg = (dst), .off = (int16_t)(jump), .imm = (number) }
+#define INSTRUCTION(c, dst, jump, number)                                                                              \
+        (struct bpf_insn) {                                                                                            \
+                .code = (c), .dst_reg = (dst), .off = (int16_t)(jump), .imm = (number)                                 \
+        }
 
-enum { RESULT = BPF_REG_0, CONTEXT = BPF_REG_1, TYPE = BPF_REG_2, WANTED = BPF_REG_3, MAJOR = BPF_REG_4, MINOR = BPF_REG_5 };
+enum {
+        RESULT = BPF_REG_0,
+        CONTEXT = BPF_REG_1,
+        TYPE = BPF_REG_2,
+        WANTED = BPF_REG_3,
+        MAJOR = BPF_REG_4,
+        MINOR = BPF_REG_5
+};
 
 static void emit(struct program *p, struct bpf_insn instruction) {
         p->at[p->n++] = instruction;
@@ -88,11 +99,16 @@ static void emit_answer(struct program *p, bool allow) {
         emit(p, INSTRUCTION(BPF_JMP | BPF_EXIT, 0, 0, 0));
 }
 
-/* What is denied ends the walk; what is allowed is no longer wanted, and when nothing is wanted any more all was allowed. */
+/* What is denied ends the walk; what is allowed is no longer wanted, and when nothing is wanted any more all was
+ * allowed. */
 static void emit_rule(struct program *p, const struct rule *r) {
         struct bpf_insn *skips[3];
         size_t count = 0;
-        const struct { bool is_tested; uint8_t reg; int64_t value; } tests[] = {
+        const struct {
+                bool is_tested;
+                uint8_t reg;
+                int64_t value;
+        } tests[] = {
                 { r->type != 0, TYPE, r->type },
                 { r->major >= 0, MAJOR, r->major },
                 { r->minor >= 0, MINOR, r->minor },
@@ -133,7 +149,8 @@ int plan_devfilter(struct build *b) {
         memcpy(rules + count, always, sizeof(always));
         count += ALWAYS_COUNT;
 
-        struct program p = { .at = arena_array(FRAME_INSTRUCTIONS + RULE_INSTRUCTIONS * (count - first), sizeof(*p.at)) };
+        struct program p = { .at = arena_array(FRAME_INSTRUCTIONS + RULE_INSTRUCTIONS * (count - first),
+                                               sizeof(*p.at)) };
         emit_load(&p, TYPE, offsetof(struct bpf_cgroup_dev_ctx, access_type));
         emit_load(&p, MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
         emit_load(&p, MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));

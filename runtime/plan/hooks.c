@@ -38,6 +38,7 @@ int plan_hooks(struct build *b) {
 
 int plan_hooks_start(struct build *b) {
         if (b->config->hooks)
-                add_hooks(b, "startContainer", b->config->hooks->start_container.at, b->config->hooks->start_container.n);
+                add_hooks(b, "startContainer", b->config->hooks->start_container.at,
+                          b->config->hooks->start_container.n);
         return 0;
 }

@@ -12,20 +12,22 @@
 #include <sched.h>
 
 #define SYS_ADMIN_BIT (UINT64_C(1) << CAP_SYS_ADMIN)
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const struct oci_seccomp *seccomp_of(const struct build *b) {
         return b->config->linux_ ? b->config->linux_->seccomp : NULL;
 }
 
-/* Without no_new_privs a filter may only be loaded with CAP_SYS_ADMIN, which then stays permitted until that is done. */
+/* Without no_new_privs a filter may only be loaded with CAP_SYS_ADMIN, which then stays permitted until that is done.
+ */
 static bool keeps_admin(const struct build *b) {
         return seccomp_of(b) && !b->process->no_new_privileges;
 }
 
 static void add_caps(struct build *b, const struct step_caps *caps) {
         b->plan->place = "process.capabilities";
-        plan_add(b->plan, LANE_CHILD, STEP_CAPS, .b = plan_bytes(b->plan, caps, sizeof(*caps), _Alignof(struct step_caps)));
+        plan_add(b->plan, LANE_CHILD, STEP_CAPS,
+                 .b = plan_bytes(b->plan, caps, sizeof(*caps), _Alignof(struct step_caps)));
 }
 
 /* A user namespace that an ordinary user gave a single group: the kernel asks for setgroups to be denied in it. */
@@ -44,7 +46,8 @@ static int add_groups(struct build *b) {
         if (is_setgroups_denied(b)) {
                 if (!gids->n)
                         return 0;
-                return fail_words(EPERM, "%s: this user namespace maps one group only and may not set others", b->plan->place);
+                return fail_words(EPERM, "%s: this user namespace maps one group only and may not set others",
+                                  b->plan->place);
         }
         /* An ordinary user may be in a namespace where setgroups is denied; only an empty list is then no loss of what
          * was asked.  For root a failure is never tolerated. */

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 
 #define DEFAULT_UMASK 0022
-#define MAX_IDS 65536 /* CPUs or memory nodes that a list may name */
+#define MAX_IDS       65536 /* CPUs or memory nodes that a list may name */
 
 static bool is_exec(const struct build *b) {
         return b->process != b->config->process;
@@ -48,9 +48,8 @@ static const struct {
         int resource;
         uint64_t least;
 } workable[] = {
-        { RLIMIT_NOFILE, 1024 },        { RLIMIT_NPROC, 64 },           { RLIMIT_FSIZE, 1 << 30 },
-        { RLIMIT_AS, 1 << 28 },         { RLIMIT_DATA, 1 << 28 },       { RLIMIT_STACK, 1 << 20 },
-        { RLIMIT_CPU, 60 },             { RLIMIT_RTTIME, 1000 * 1000 },
+        { RLIMIT_NOFILE, 1024 },  { RLIMIT_NPROC, 64 },      { RLIMIT_FSIZE, 1 << 30 }, { RLIMIT_AS, 1 << 28 },
+        { RLIMIT_DATA, 1 << 28 }, { RLIMIT_STACK, 1 << 20 }, { RLIMIT_CPU, 60 },        { RLIMIT_RTTIME, 1000 * 1000 },
 };
 
 static bool is_workable(const struct oci_rlimit *limit) {
@@ -69,7 +68,8 @@ static void add_rlimits(struct build *b) {
                 uint64_t pair[2] = { limit->soft, limit->hard }; /* struct rlimit64 */
                 b->plan->place = str_format("process.rlimits[%zu]", i);
                 plan_add(b->plan, is_ours && is_workable(limit) ? LANE_HOST : LANE_CHILD, STEP_RLIMIT,
-                         .flags = (uint64_t)limit->type.v, .b = plan_bytes(b->plan, pair, sizeof(pair), sizeof(pair[0])));
+                         .flags = (uint64_t)limit->type.v,
+                         .b = plan_bytes(b->plan, pair, sizeof(pair), sizeof(pair[0])));
         }
 }
 
@@ -96,7 +96,8 @@ static void add_scheduler(struct build *b) {
                 .sched_period = s->period.v,
         };
         b->plan->place = "process.scheduler";
-        plan_add(b->plan, LANE_CHILD, STEP_SCHED, .b = plan_bytes(b->plan, &attr, sizeof(attr), _Alignof(struct sched_attr)));
+        plan_add(b->plan, LANE_CHILD, STEP_SCHED,
+                 .b = plan_bytes(b->plan, &attr, sizeof(attr), _Alignof(struct sched_attr)));
 }
 
 static void add_io_priority(struct build *b) {
@@ -145,7 +146,8 @@ static int add_affinity(struct build *b, enum plan_lane lane, const char *place,
         return 0;
 }
 
-/* The child is cloned into the container's cgroup, so "before the move" is before clone: our own mask, which it inherits. */
+/* The child is cloned into the container's cgroup, so "before the move" is before clone: our own mask, which it
+ * inherits. */
 static int add_exec_affinity(struct build *b) {
         const struct oci_cpu_affinity *affinity = b->process->exec_cpu_affinity;
         if (!affinity || !is_exec(b))

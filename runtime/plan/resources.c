@@ -1,9 +1,9 @@
 /* linux.resources -> writes to the files of a cgroup v2, in the order they are to be made.  Parent side; pure.
  * Spec: config-linux.md "Control groups"; kernel: cgroup-v2.rst.
  *
- * Fields that only cgroup v1 has: converted where the meaning is the same (shares, weight), a warning where leaving them
- * out loses nothing that v2 could give (kernel memory, OOM killer), otherwise an error.  A limit of 0 where 0 makes no
- * container (memory, swap, shares, quota, period) is how engines say "unset". */
+ * Fields that only cgroup v1 has: converted where the meaning is the same (shares, weight), a warning where leaving
+ * them out loses nothing that v2 could give (kernel memory, OOM killer), otherwise an error.  A limit of 0 where 0
+ * makes no container (memory, swap, shares, quota, period) is how engines say "unset". */
 #include "runtime/plan/resources.h"
 
 #include "specs/base/arena.h"
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#define PLACE "linux.resources."
+#define PLACE   "linux.resources."
 #define V1_ONLY "cgroup v2 has no such limit"
 
 void resource_write(struct build *b, const struct cgroup_write *write) {
@@ -31,7 +31,7 @@ static const char *limit_text(int64_t limit) {
         return limit < 0 ? "max" : str_format("%lld", (long long)limit);
 }
 
-#define WRITE(b, c, f, v, p) \
+#define WRITE(b, c, f, v, p)                                                                                           \
         resource_write(b, &(struct cgroup_write){ .controller = c, .file = f, .value = v, .place = PLACE p })
 
 /* v1 counts memory and swap together, v2 swap alone. */
@@ -43,10 +43,11 @@ static int swap_text(const struct oci_memory *m, const char **ret) {
         if (!m->limit.set || m->limit.v == 0)
                 return fail_words(EINVAL, PLACE "memory.swap: memory and swap together need a memory.limit");
         if (m->limit.v < 0)
-                return fail_words(EINVAL, PLACE "memory.swap: a limit for memory and swap together, but none for memory");
+                return fail_words(EINVAL,
+                                  PLACE "memory.swap: a limit for memory and swap together, but none for memory");
         if (m->swap.v < m->limit.v)
-                return fail_words(EINVAL, PLACE "memory.swap: %lld is less than memory.limit %lld", (long long)m->swap.v,
-                                  (long long)m->limit.v);
+                return fail_words(EINVAL, PLACE "memory.swap: %lld is less than memory.limit %lld",
+                                  (long long)m->swap.v, (long long)m->limit.v);
         *ret = limit_text(m->swap.v - m->limit.v);
         return 0;
 }
@@ -78,7 +79,7 @@ static int add_memory(struct build *b, const struct oci_memory *m) {
         return 0;
 }
 
-#define DIGITS 40 /* binary digits after the point: products of two logarithms below 18 still fit into 128 bits */
+#define DIGITS     40 /* binary digits after the point: products of two logarithms below 18 still fit into 128 bits */
 #define LOG2_OF_10 UINT64_C(3652498566964) /* log2(10) = 3.32192809488736 */
 
 /* log2 of value, which is not 0: each squaring of the fraction gives one more digit. */
@@ -97,7 +98,8 @@ static uint64_t log2_fixed(uint64_t value) {
 
 /* 2..262144 to 1..10000 so that 1024, the default of one, becomes 100, the default of the other: the smallest weight
  * that is not below 10^(l * (l + 125) / 612 - 7 / 34) where l = log2(shares), as the other runtimes have it since 2025.
- * Without floating point: the weight is found by comparing logarithms.  What rounding loses must not lift 1024 above 100. */
+ * Without floating point: the weight is found by comparing logarithms.  What rounding loses must not lift 1024 above
+ * 100. */
 uint64_t resource_cpu_weight(uint64_t shares) {
         if (shares <= 2)
                 return 1;
@@ -121,9 +123,11 @@ static int add_cpu_limit(struct build *b, const struct oci_cpu *cpu) {
         if (has_quota || has_period) {
                 const char *quota = has_quota ? limit_text(cpu->quota.v) : "max";
                 unsigned long long period = has_period ? cpu->period.v : 100000; /* the kernel's default */
-                resource_write(b, &(struct cgroup_write){
-                        .controller = "cpu", .file = "cpu.max", .value = str_format("%s %llu", quota, period),
-                        .place = has_quota ? PLACE "cpu.quota" : PLACE "cpu.period" });
+                resource_write(b,
+                               &(struct cgroup_write){ .controller = "cpu",
+                                                       .file = "cpu.max",
+                                                       .value = str_format("%s %llu", quota, period),
+                                                       .place = has_quota ? PLACE "cpu.quota" : PLACE "cpu.period" });
         }
         /* A burst must fit into the quota, so it comes second. */
         if (cpu->burst.set)
@@ -161,12 +165,14 @@ static void add_hugepages(struct build *b, const struct oci_resources *res) {
         for (size_t i = 0; i < res->hugepage_limits.n; i++) {
                 const struct oci_hugepage_limit *h = &res->hugepage_limits.at[i];
                 const char *limit = str_format("%llu", (unsigned long long)h->limit);
-                /* Reservations are counted where the kernel can (5.7), so that a program fails at mmap and not by SIGBUS. */
-                resource_write(b, &(struct cgroup_write){
-                        .controller = "hugetlb",
-                        .file = str_format("hugetlb.%s.rsvd.max", h->page_size), .value = limit,
-                        .or_file = str_format("hugetlb.%s.max", h->page_size), .or_value = limit,
-                        .place = str_format(PLACE "hugepageLimits[%zu]", i) });
+                /* Reservations are counted where the kernel can (5.7), so that a program fails at mmap and not by
+                 * SIGBUS. */
+                resource_write(b, &(struct cgroup_write){ .controller = "hugetlb",
+                                                          .file = str_format("hugetlb.%s.rsvd.max", h->page_size),
+                                                          .value = limit,
+                                                          .or_file = str_format("hugetlb.%s.max", h->page_size),
+                                                          .or_value = limit,
+                                                          .place = str_format(PLACE "hugepageLimits[%zu]", i) });
         }
 }
 
@@ -179,7 +185,9 @@ static void add_rdma(struct build *b, const struct oci_resources *res) {
                 if (r->hca_objects.set)
                         value = str_format("%s hca_object=%u", value, r->hca_objects.v);
                 if (r->hca_handles.set || r->hca_objects.set)
-                        resource_write(b, &(struct cgroup_write){ .controller = "rdma", .file = "rdma.max", .value = value,
+                        resource_write(b, &(struct cgroup_write){ .controller = "rdma",
+                                                                  .file = "rdma.max",
+                                                                  .value = value,
                                                                   .place = str_format(PLACE "rdma.%s", r->key) });
         }
 }
@@ -195,9 +203,11 @@ static int add_unified(struct build *b, const struct oci_resources *res) {
                         return fail_words(EINVAL, "%s: a file name, no path", place);
                 if (parts.n < 2 || !*parts.at[0])
                         return fail_words(EINVAL, "%s: a file name begins with its controller and a dot", place);
-                resource_write(b, &(struct cgroup_write){
-                        .controller = str_eq(parts.at[0], "cgroup") ? NULL : parts.at[0], .file = key,
-                        .value = res->unified.at[i].value, .place = place });
+                resource_write(b,
+                               &(struct cgroup_write){ .controller = str_eq(parts.at[0], "cgroup") ? NULL : parts.at[0],
+                                                       .file = key,
+                                                       .value = res->unified.at[i].value,
+                                                       .place = place });
         }
         return 0;
 }

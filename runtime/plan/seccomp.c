@@ -1,8 +1,8 @@
 /* Seccomp profile -> BPF instructions.  The only file that knows libseccomp.  Parent side; its one system call beside
  * reading is the memfd that libseccomp 2.5 writes the program to.  Spec: config-linux.md "Seccomp".
  *
- * Where the spec leaves room: the native architecture is always part of the filter, a call through any other is fatal to
- * the process; names that this libseccomp does not know are left out with a warning (an error when the annotation
+ * Where the spec leaves room: the native architecture is always part of the filter, a call through any other is fatal
+ * to the process; names that this libseccomp does not know are left out with a warning (an error when the annotation
  * run.oci.seccomp_fail_unknown_syscall asks); calls that the profile does not name get its default action, however new
  * they are; a rule that uses one argument twice is satisfied by any one of its comparisons, as engines expect. */
 #include "runtime/plan/plan.h"
@@ -21,9 +21,9 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
-#define ARGUMENTS 6
+#define ARGUMENTS       6
 #define MAX_FILTER_SIZE (4096 * sizeof(struct sock_filter)) /* BPF_MAXINSNS: the kernel takes no more */
-#define FLAG(name) SECCOMP_FILTER_FLAG_##name
+#define FLAG(name)      SECCOMP_FILTER_FLAG_##name
 
 struct compiler {
         struct build *build;
@@ -33,7 +33,7 @@ struct compiler {
         struct u32v arches;               /* of the profile, as libseccomp numbers them */
         struct strv unknown, conditional; /* names of calls: unknown to libseccomp, with rules that look at arguments */
         bool notifies;
-        struct exact_program exact;       /* in front of libseccomp's program */
+        struct exact_program exact; /* in front of libseccomp's program */
 };
 
 static void filter_release(scmp_filter_ctx *filter) {
@@ -100,8 +100,12 @@ static int add_architectures(struct compiler *c) {
 
 static struct scmp_arg_cmp comparison(const struct oci_seccomp_arg *arg) {
         static const enum scmp_compare operators[] = {
-                [OCI_CMP_NE] = SCMP_CMP_NE, [OCI_CMP_LT] = SCMP_CMP_LT, [OCI_CMP_LE] = SCMP_CMP_LE,
-                [OCI_CMP_EQ] = SCMP_CMP_EQ, [OCI_CMP_GE] = SCMP_CMP_GE, [OCI_CMP_GT] = SCMP_CMP_GT,
+                [OCI_CMP_NE] = SCMP_CMP_NE,
+                [OCI_CMP_LT] = SCMP_CMP_LT,
+                [OCI_CMP_LE] = SCMP_CMP_LE,
+                [OCI_CMP_EQ] = SCMP_CMP_EQ,
+                [OCI_CMP_GE] = SCMP_CMP_GE,
+                [OCI_CMP_GT] = SCMP_CMP_GT,
                 [OCI_CMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
         };
         return (struct scmp_arg_cmp){ arg->index, operators[arg->op.v], arg->value, arg->value_two };
@@ -139,7 +143,8 @@ static int check_notify(struct compiler *c, const char *place, const char *name)
         if (!c->profile->listener_path)
                 return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY without linux.seccomp.listenerPath", place);
         if (str_eq(name, "sendmsg"))
-                return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY on sendmsg: the listener could never be handed over", place);
+                return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY on sendmsg: the listener could never be handed over",
+                                  place);
         c->notifies = true;
         return 0;
 }
@@ -157,7 +162,8 @@ static int add_rule(struct compiler *c, size_t index) {
         if (action == c->default_action)
                 return 0;
         if (repeats_argument(rule))
-                plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough", place);
+                plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough",
+                          place);
         for (size_t i = 0; i < rule->names.n; i++) {
                 int number = seccomp_syscall_resolve_name(rule->names.at[i]);
                 if (number == __NR_SCMP_ERROR) {
@@ -269,11 +275,13 @@ static uint64_t filter_flags(struct compiler *c) {
         if (c->notifies)
                 flags |= FLAG(NEW_LISTENER) | (flags & FLAG(TSYNC) ? FLAG(TSYNC_ESRCH) : 0);
         if (flags & FLAG(WAIT_KILLABLE_RECV) && !c->notifies) {
-                plan_warn(plan, "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: nothing notifies, left out");
+                plan_warn(plan,
+                          "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: nothing notifies, left out");
                 flags &= ~(uint64_t)FLAG(WAIT_KILLABLE_RECV);
         }
         if (flags & FLAG(WAIT_KILLABLE_RECV) && !c->build->probe->has_seccomp_wait_killable) {
-                plan_warn(plan, "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: not on this kernel, left out");
+                plan_warn(plan,
+                          "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: not on this kernel, left out");
                 flags &= ~(uint64_t)FLAG(WAIT_KILLABLE_RECV);
         }
         return flags;
@@ -296,7 +304,8 @@ static int export_filter(struct compiler *c) {
                 return fail(errno, "linux.seccomp: read the filter");
         r = read_fd(memory, MAX_FILTER_SIZE, &text, &size);
         if (r == -EFBIG)
-                return fail_words(EFBIG, "linux.seccomp: the filter is larger than the kernel takes (4096 instructions)");
+                return fail_words(EFBIG,
+                                  "linux.seccomp: the filter is larger than the kernel takes (4096 instructions)");
         if (r < 0)
                 return fail_in(r, "linux.seccomp");
         plan->place = "linux.seccomp";
@@ -310,9 +319,11 @@ static int start_filter(struct compiler *c) {
         const struct oci_seccomp *profile = c->profile;
         int64_t action = profile->default_action.v;
         if (action == OCI_ACT_NOTIFY)
-                return fail_words(EINVAL, "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY would stop sendmsg: the listener "
-                                          "could never be handed over");
-        int r = translate_action("linux.seccomp.defaultErrnoRet", action, &profile->default_errno_ret, &c->default_action);
+                return fail_words(EINVAL,
+                                  "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY would stop sendmsg: the listener "
+                                  "could never be handed over");
+        int r = translate_action("linux.seccomp.defaultErrnoRet", action, &profile->default_errno_ret,
+                                 &c->default_action);
         if (r < 0)
                 return r;
         c->filter = seccomp_init(c->default_action);

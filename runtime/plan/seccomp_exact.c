@@ -63,7 +63,8 @@ static void emit_greater(struct exact_program *p, const struct exact_call *call,
         bool takes_equal = arg->op.v == OCI_CMP_GE || arg->op.v == OCI_CMP_LT; /* LT is not GE, LE is not GT */
         if (!call->is_narrow) {
                 load(p, low + 4);
-                (void)emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)(arg->value >> 32), outcome_in(3, is_negated).yes, 0);
+                (void)emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)(arg->value >> 32), outcome_in(3, is_negated).yes,
+                           0);
                 (void)emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(arg->value >> 32), 0, outcome_in(2, is_negated).no);
         }
         load(p, low);

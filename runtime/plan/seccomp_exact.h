@@ -19,9 +19,9 @@ struct exact_rule {
 };
 
 struct exact_call {
-        uint32_t arch;    /* AUDIT_ARCH_x as seccomp_data has it */
+        uint32_t arch; /* AUDIT_ARCH_x as seccomp_data has it */
         uint32_t number;
-        bool is_narrow;   /* arguments of 32 bits */
+        bool is_narrow;     /* arguments of 32 bits */
         uint32_t otherwise; /* action when no rule holds */
         const struct exact_rule *rules;
         size_t count;

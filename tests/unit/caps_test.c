@@ -5,7 +5,7 @@
 #include <linux/seccomp.h>
 
 #define BIT(name) (UINT64_C(1) << CAP_##name)
-#define USERNS "\"namespaces\":[{\"type\":\"user\"}]"
+#define USERNS    "\"namespaces\":[{\"type\":\"user\"}]"
 
 struct caps_case {
         const char *name, *capabilities, *linux_, *probe;
@@ -15,8 +15,9 @@ struct caps_case {
 
 static const struct caps_case cases[] = {
         { "absent: nothing", NULL, NULL, NULL, ~UINT64_C(0), 0, 0, 0, 0, 0, "" },
-        { "exact sets", "\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"effective\":[\"CAP_KILL\"]",
-          NULL, NULL, ~UINT64_C(0), BIT(CHOWN) | BIT(KILL), BIT(KILL), BIT(KILL), 0, 0, "" },
+        { "exact sets",
+          "\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"effective\":[\"CAP_KILL\"]", NULL,
+          NULL, ~UINT64_C(0), BIT(CHOWN) | BIT(KILL), BIT(KILL), BIT(KILL), 0, 0, "" },
         { "permitted without effective", "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"]", NULL, NULL,
           ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, 0, 0, "" },
         { "effective needs permitted", "\"effective\":[\"CAP_KILL\"]", NULL, NULL, ~UINT64_C(0), 0, 0, 0, 0, 0,
@@ -26,12 +27,13 @@ static const struct caps_case cases[] = {
           ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, 0, 0,
           "process.capabilities.ambient: CAP_KILL: not in permitted and inheritable, left out" },
         { "ambient granted",
-          "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"inheritable\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]",
+          "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"inheritable\":[\"CAP_KILL\"],\"ambient\":[\"CAP_"
+          "KILL\"]",
           NULL, NULL, ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, BIT(KILL), BIT(KILL), "" },
         { "inheritable needs bounding", "\"inheritable\":[\"CAP_KILL\"]", NULL, NULL, ~UINT64_C(0), 0, 0, 0, 0, 0,
           "process.capabilities.inheritable: CAP_KILL: not in bounding, left out" },
-        { "not held by the caller", "\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]", NULL, NULL, BIT(CHOWN), BIT(CHOWN), 0, 0,
-          0, 0, "process.capabilities.bounding: CAP_KILL: not held by the caller, left out" },
+        { "not held by the caller", "\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]", NULL, NULL, BIT(CHOWN), BIT(CHOWN), 0,
+          0, 0, 0, "process.capabilities.bounding: CAP_KILL: not held by the caller, left out" },
         { "a user namespace holds all", "\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]", USERNS, "rootless", 0,
           BIT(CHOWN) | BIT(KILL), 0, 0, 0, 0, "" },
 };
@@ -70,7 +72,8 @@ static void test_old_kernel(void) {
                   "process.capabilities.bounding: CAP_BPF: not available on this kernel, left out");
 }
 
-#define FILTER "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[" \
+#define FILTER                                                                                                         \
+        "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":["                                             \
         "{\"names\":[\"acct\"],\"action\":\"SCMP_ACT_ERRNO\"}]}"
 
 /* The order in which rights go, for the four combinations of no_new_privs and a filter. */
@@ -84,10 +87,12 @@ static void test_order(void) {
                 { USER(5, 6), FILTER, "caps seccomp caps" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct build *b = plan_case_build(&(struct plan_case){ .process = rows[i].process, .linux_ = rows[i].linux_ });
+                struct build *b =
+                        plan_case_build(&(struct plan_case){ .process = rows[i].process, .linux_ = rows[i].linux_ });
                 CHECK(plan_identity(b) == 0);
                 const char *names[] = { step_name(STEP_BOUNDS), step_name(STEP_GROUPS), step_name(STEP_IDS),
-                                        step_name(STEP_GUARD), step_name(STEP_CAPS), step_name(STEP_CWD), step_name(STEP_FIND) };
+                                        step_name(STEP_GUARD),  step_name(STEP_CAPS),   step_name(STEP_CWD),
+                                        step_name(STEP_FIND) };
                 struct strv want = { names, 7, 0 };
                 CHECK_STR(plan_case_words(b->plan, LANE_CHILD), str_join(&want, " "));
                 size_t before = b->plan->count[LANE_CHILD];
@@ -95,8 +100,10 @@ static void test_order(void) {
                 struct strv got = { 0 };
                 for (size_t s = before; s < b->plan->count[LANE_CHILD]; s++) {
                         int kind = b->plan->steps[LANE_CHILD][s].kind;
-                        strv_add(&got, kind == STEP_CAPS ? "caps" : kind == STEP_SECCOMP ? "seccomp" :
-                                       kind == STEP_NNP ? "no-new-privs" : step_name(kind));
+                        strv_add(&got, kind == STEP_CAPS      ? "caps"
+                                       : kind == STEP_SECCOMP ? "seccomp"
+                                       : kind == STEP_NNP     ? "no-new-privs"
+                                                              : step_name(kind));
                 }
                 CHECK_STR(str_join(&got, " "), rows[i].words);
         }
@@ -123,7 +130,8 @@ static void test_admin_until_filter(void) {
         CHECK_INT(plan_case_step(b->plan, LANE_CHILD, STEP_IDS, 0)->flags, IDS(5, 6));
 }
 
-#define ONE_GROUP "\"namespaces\":[{\"type\":\"user\"}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
+#define ONE_GROUP                                                                                                      \
+        "\"namespaces\":[{\"type\":\"user\"}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
 #define GIDS "\"user\":{\"uid\":0,\"gid\":0,\"additionalGids\":[7,9]}"
 
 static void test_groups(void) {
@@ -142,7 +150,8 @@ static void test_groups(void) {
         CHECK_FAIL(plan_identity(b), "process.user.additionalGids");
         b = plan_case_build(&(struct plan_case){ .process = USER(0, 0), .probe = "rootless", .linux_ = ONE_GROUP });
         CHECK(plan_identity(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_GROUPS, 0));
-        b = plan_case_build(&(struct plan_case){ .process = GIDS, .rest = "\"annotations\":{\"run.oci.keep_original_groups\":\"1\"}" });
+        b = plan_case_build(&(struct plan_case){ .process = GIDS,
+                                                 .rest = "\"annotations\":{\"run.oci.keep_original_groups\":\"1\"}" });
         CHECK(plan_identity(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_GROUPS, 0));
 }
 

@@ -25,15 +25,31 @@ static int run(const struct plan *plan, const struct access *request) {
                         memcpy(&word, (const char *)request + i->off, sizeof(word));
                         r[i->dst_reg] = word;
                         break;
-                case BPF_ALU | BPF_MOV | BPF_X: r[i->dst_reg] = (uint32_t)r[i->src_reg]; break;
-                case BPF_ALU64 | BPF_MOV | BPF_K: r[i->dst_reg] = k; break;
-                case BPF_ALU | BPF_RSH | BPF_K: r[i->dst_reg] = (uint32_t)r[i->dst_reg] >> k; break;
-                case BPF_ALU | BPF_AND | BPF_K: r[i->dst_reg] = (uint32_t)(r[i->dst_reg] & k); break;
-                case BPF_JMP | BPF_JA: pc += (size_t)i->off; break;
-                case BPF_JMP | BPF_JNE | BPF_K: pc += r[i->dst_reg] != k ? (size_t)i->off : 0; break;
-                case BPF_JMP | BPF_JSET | BPF_K: pc += r[i->dst_reg] & k ? (size_t)i->off : 0; break;
-                case BPF_JMP | BPF_EXIT: return (int)r[0];
-                default: return -1;
+                case BPF_ALU | BPF_MOV | BPF_X:
+                        r[i->dst_reg] = (uint32_t)r[i->src_reg];
+                        break;
+                case BPF_ALU64 | BPF_MOV | BPF_K:
+                        r[i->dst_reg] = k;
+                        break;
+                case BPF_ALU | BPF_RSH | BPF_K:
+                        r[i->dst_reg] = (uint32_t)r[i->dst_reg] >> k;
+                        break;
+                case BPF_ALU | BPF_AND | BPF_K:
+                        r[i->dst_reg] = (uint32_t)(r[i->dst_reg] & k);
+                        break;
+                case BPF_JMP | BPF_JA:
+                        pc += (size_t)i->off;
+                        break;
+                case BPF_JMP | BPF_JNE | BPF_K:
+                        pc += r[i->dst_reg] != k ? (size_t)i->off : 0;
+                        break;
+                case BPF_JMP | BPF_JSET | BPF_K:
+                        pc += r[i->dst_reg] & k ? (size_t)i->off : 0;
+                        break;
+                case BPF_JMP | BPF_EXIT:
+                        return (int)r[0];
+                default:
+                        return -1;
                 }
         }
         return -1;
@@ -86,7 +102,9 @@ static const int64_t majors[] = { 1, 5, 8, 10, 136, 4095 }, minors[] = { 0, 1, 2
 
 static struct opt_i64 random_number(const int64_t *values, uint32_t n) {
         uint32_t i = random_below(n + 2);
-        return i == n ? (struct opt_i64){ true, -1 } : i > n ? (struct opt_i64){ 0 } : (struct opt_i64){ true, values[i] };
+        return i == n  ? (struct opt_i64){ true, -1 }
+               : i > n ? (struct opt_i64){ 0 }
+                       : (struct opt_i64){ true, values[i] };
 }
 
 static void make_random(struct oci_resources *res, struct oci_device_rule *rules) {
@@ -96,15 +114,18 @@ static void make_random(struct oci_resources *res, struct oci_device_rule *rules
         res->devices.n = 1 + random_below(8);
         for (size_t i = 0; i < res->devices.n; i++) {
                 rules[i] = (struct oci_device_rule){
-                        .allow = random_below(2), .type = types[random_below(5)], .access = accesses[random_below(8)],
-                        .major = random_number(majors, 6), .minor = random_number(minors, 7),
+                        .allow = random_below(2),
+                        .type = types[random_below(5)],
+                        .access = accesses[random_below(8)],
+                        .major = random_number(majors, 6),
+                        .minor = random_number(minors, 7),
                 };
         }
 }
 
 static int ask(const struct plan *plan, char type, int64_t major, int64_t minor, unsigned access) {
-        struct access request = { access << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), (uint32_t)major,
-                                  (uint32_t)minor };
+        struct access request = { access << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
+                                  (uint32_t)major, (uint32_t)minor };
         return plan->device_filter ? run(plan, &request) : 1;
 }
 
@@ -134,15 +155,15 @@ static void test_random(void) {
                         int got = ask(&plan, type, major, minor, access);
                         allowed += want;
                         if (got != want && wrong++ < 5)
-                                printf("# round %d: %c %lld:%lld access %u: got %d, want %d\n", round, type, (long long)major,
-                                       (long long)minor, access, got, want);
+                                printf("# round %d: %c %lld:%lld access %u: got %d, want %d\n", round, type,
+                                       (long long)major, (long long)minor, access, got, want);
                 }
         }
         CHECK_INT(wrong, 0);
         CHECK(allowed > 200000 && allowed < 1800000);
 }
 
-#define DENY_ALL "{\"allow\":false,\"access\":\"rwm\"}"
+#define DENY_ALL       "{\"allow\":false,\"access\":\"rwm\"}"
 #define DEVICES(rules) "\"resources\":{\"devices\":[" rules "]}"
 
 static void test_table(void) {
@@ -161,13 +182,15 @@ static void test_table(void) {
                 { DEVICES(DENY_ALL), 'c', 5, 1, 6, 0 },
                 { DEVICES(DENY_ALL), 'c', 10, 200, 6, 0 },
                 { DEVICES(DENY_ALL ",{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"r\"},"
-                          "{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"w\"}"), 'c', 10, 229, 6, 1 },
+                                   "{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"w\"}"),
+                  'c', 10, 229, 6, 1 },
                 { DEVICES(DENY_ALL ",{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229}"), 'b', 10, 229, 6, 0 },
                 { DEVICES("{\"allow\":true},{\"allow\":false,\"type\":\"b\"}"), 'b', 8, 0, 2, 0 },
                 { DEVICES("{\"allow\":true},{\"allow\":false,\"type\":\"b\"}"), 'c', 9, 9, 7, 1 },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0), .linux_ = rows[i].linux_ });
+                struct build *b =
+                        plan_case_build(&(struct plan_case){ .process = USER(0, 0), .linux_ = rows[i].linux_ });
                 CHECK(plan_devfilter(b) == 0);
                 CHECK_INT(ask(b->plan, rows[i].type, rows[i].major, rows[i].minor, rows[i].access), rows[i].want);
         }
@@ -184,8 +207,11 @@ static void test_live(void) {
         static const size_t counts[] = { 1, 50, 200 };
         struct oci_device_rule *rules = arena_array(200, sizeof(*rules));
         for (size_t i = 0; i < 200; i++)
-                rules[i] = (struct oci_device_rule){ .allow = i % 3 != 0, .type = i % 2 ? "c" : "b", .major = { true, (int64_t)i },
-                                                     .minor = { i % 5 != 0, 7 }, .access = i % 4 ? "rw" : NULL };
+                rules[i] = (struct oci_device_rule){ .allow = i % 3 != 0,
+                                                     .type = i % 2 ? "c" : "b",
+                                                     .major = { true, (int64_t)i },
+                                                     .minor = { i % 5 != 0, 7 },
+                                                     .access = i % 4 ? "rw" : NULL };
         for (size_t i = 0; i < 3; i++) {
                 struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
                 struct oci_resources res = { .devices = { rules, counts[i] } };
@@ -195,8 +221,10 @@ static void test_live(void) {
                         printf("ok %d - the verifier takes %zu rules # SKIP not root\n", ++test_count, counts[i]);
                         continue;
                 }
-                union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insns = (uintptr_t)b->plan->device_filter,
-                                        .insn_cnt = (uint32_t)b->plan->device_filter_count, .license = (uintptr_t) "GPL" };
+                union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                                        .insns = (uintptr_t)b->plan->device_filter,
+                                        .insn_cnt = (uint32_t)b->plan->device_filter_count,
+                                        .license = (uintptr_t) "GPL" };
                 long fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
                 CHECK_ROW(fd >= 0, str_format("the verifier takes %zu rules, %zu instructions", counts[i],
                                               b->plan->device_filter_count));

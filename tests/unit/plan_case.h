@@ -22,11 +22,11 @@ static inline const char *plan_case_members(const char *first, const char *membe
 /* The builder's input for a case.  A case that cannot be read is a fault of the test. */
 static inline struct build *plan_case_build(const struct plan_case *row) {
         const char *text = str_format(
-                "{%s}", plan_case_members(
-                                str_format("\"ociVersion\":\"1.3.0\",\"process\":{%s},\"linux\":{%s}",
-                                           plan_case_members("\"cwd\":\"/\",\"args\":[\"sh\",\"-c\"]", row->process),
-                                           row->linux_ ? row->linux_ : ""),
-                                row->rest));
+                "{%s}",
+                plan_case_members(str_format("\"ociVersion\":\"1.3.0\",\"process\":{%s},\"linux\":{%s}",
+                                             plan_case_members("\"cwd\":\"/\",\"args\":[\"sh\",\"-c\"]", row->process),
+                                             row->linux_ ? row->linux_ : ""),
+                                  row->rest));
         struct json_read_options read_options = { .strict = true };
         struct oci_config *config;
         if (oci_config_read(text, strlen(text), &read_options, &config) < 0) {
@@ -34,10 +34,16 @@ static inline struct build *plan_case_build(const struct plan_case *row) {
                 exit(1);
         }
         struct plan_options *options = arena_alloc(sizeof(*options));
-        *options = (struct plan_options){ .bundle = "/bundle", .id = "web", .no_keyring = row->has_no_keyring,
-                                          .preserve_fds = row->preserve_fds, .listen_fds = row->listen_fds };
+        *options = (struct plan_options){ .bundle = "/bundle",
+                                          .id = "web",
+                                          .no_keyring = row->has_no_keyring,
+                                          .preserve_fds = row->preserve_fds,
+                                          .listen_fds = row->listen_fds };
         struct build *b = arena_alloc(sizeof(*b));
-        *b = (struct build){ .plan = plan_new(), .config = config, .process = config->process, .options = options,
+        *b = (struct build){ .plan = plan_new(),
+                             .config = config,
+                             .process = config->process,
+                             .options = options,
                              .probe = probe_named(row->probe ? row->probe : "full") };
         return b;
 }
@@ -53,7 +59,8 @@ static inline const char *plan_case_words(const struct plan *plan, enum plan_lan
 }
 
 /* The n-th step of a kind in a lane, or NULL. */
-static inline const struct step *plan_case_step(const struct plan *plan, enum plan_lane lane, enum step_kind kind, size_t n) {
+static inline const struct step *plan_case_step(const struct plan *plan, enum plan_lane lane, enum step_kind kind,
+                                                size_t n) {
         for (size_t i = 0; i < plan->count[lane]; i++)
                 if (plan->steps[lane][i].kind == kind && n-- == 0)
                         return &plan->steps[lane][i];

@@ -6,13 +6,14 @@
 #include <linux/sched/types.h>
 #include <sys/resource.h>
 
-#define USERNS "\"namespaces\":[{\"type\":\"user\"}]"
-#define NOFILE(soft, hard) \
-        "\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":" #soft ",\"hard\":" #hard "}]"
+#define USERNS             "\"namespaces\":[{\"type\":\"user\"}]"
+#define NOFILE(soft, hard) "\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":" #soft ",\"hard\":" #hard "}]"
 
 static struct build *built(const char *process, const char *linux_, const char *probe) {
-        struct build *b = plan_case_build(&(struct plan_case){
-                .process = process ? str_format(USER(0, 0) ",%s", process) : USER(0, 0), .linux_ = linux_, .probe = probe });
+        struct build *b = plan_case_build(
+                &(struct plan_case){ .process = process ? str_format(USER(0, 0) ",%s", process) : USER(0, 0),
+                                     .linux_ = linux_,
+                                     .probe = probe });
         CHECK(plan_process(b) == 0);
         return b;
 }
@@ -63,7 +64,8 @@ static void test_rlimits(void) {
                 CHECK_INT(step->flags, RLIMIT_NOFILE);
                 CHECK_INT(((const uint64_t *)plan_case_data(b->plan, step->b))[1], i == 2 ? 4 : 4096);
         }
-        struct build *b = built("\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615}]", NULL, NULL);
+        struct build *b =
+                built("\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615}]", NULL, NULL);
         const uint64_t *pair = plan_case_data(b->plan, plan_case_step(b->plan, LANE_CHILD, STEP_RLIMIT, 0)->b);
         CHECK(pair[0] == 0 && pair[1] == UINT64_MAX);
 }
@@ -79,7 +81,8 @@ static void test_oom_score(void) {
 
 static void test_scheduling(void) {
         struct build *b = built("\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"flags\":[\"SCHED_FLAG_RESET_ON_FORK\"],"
-                                "\"runtime\":1,\"deadline\":2,\"period\":3}", NULL, NULL);
+                                "\"runtime\":1,\"deadline\":2,\"period\":3}",
+                                NULL, NULL);
         const struct sched_attr *attr = plan_case_data(b->plan, plan_case_step(b->plan, LANE_CHILD, STEP_SCHED, 0)->b);
         CHECK(attr->size == sizeof(*attr) && attr->sched_policy == SCHED_DEADLINE &&
               attr->sched_flags == SCHED_FLAG_RESET_ON_FORK && attr->sched_runtime == 1 && attr->sched_deadline == 2 &&
@@ -94,8 +97,10 @@ static void test_scheduling(void) {
 }
 
 static void test_memory_policy(void) {
-        struct build *b = built(NULL, "\"memoryPolicy\":{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0-1,65\","
-                                      "\"flags\":[\"MPOL_F_STATIC_NODES\"]}", NULL);
+        struct build *b = built(NULL,
+                                "\"memoryPolicy\":{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0-1,65\","
+                                "\"flags\":[\"MPOL_F_STATIC_NODES\"]}",
+                                NULL);
         const struct step *step = plan_case_step(b->plan, LANE_CHILD, STEP_MEMPOLICY, 0);
         const uint64_t *mask = plan_case_data(b->plan, step->b);
         CHECK(step->flags == (3 | 1 << 15) && step->more == 128 && mask[0] == 3 && mask[1] == 2);
@@ -113,7 +118,8 @@ static void test_memory_policy(void) {
 /* Only exec: initial is the caller's own before clone, final the child's. */
 static void test_exec_affinity(void) {
         struct build *b = built(AFFINITY, NULL, NULL);
-        CHECK(!plan_case_step(b->plan, LANE_OPEN, STEP_AFFINITY, 0) && !plan_case_step(b->plan, LANE_CHILD, STEP_AFFINITY, 0));
+        CHECK(!plan_case_step(b->plan, LANE_OPEN, STEP_AFFINITY, 0) &&
+              !plan_case_step(b->plan, LANE_CHILD, STEP_AFFINITY, 0));
         b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) "," AFFINITY });
         struct oci_process process = *b->process;
         b->process = &process;
@@ -145,7 +151,8 @@ static void test_exec(void) {
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct build *b = plan_case_build(&(struct plan_case){ .process = rows[i].process,
-                        .preserve_fds = rows[i].preserve_fds, .listen_fds = rows[i].listen_fds });
+                                                                       .preserve_fds = rows[i].preserve_fds,
+                                                                       .listen_fds = rows[i].listen_fds });
                 CHECK(plan_exec(b) == 0);
                 const struct step *step = plan_case_step(b->plan, LANE_CHILD, STEP_EXEC, 0);
                 CHECK_STR(strings(b->plan, step->a), "sh -c");
@@ -164,8 +171,10 @@ static void test_exec(void) {
 
 static void test_hooks(void) {
         struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
-        CHECK(plan_hooks(b) == 0 && plan_hooks_start(b) == 0 && !b->plan->has_hooks_barrier && b->plan->count[LANE_CHILD] == 0);
-        b = plan_case_build(&(struct plan_case){ .process = USER(0, 0),
+        CHECK(plan_hooks(b) == 0 && plan_hooks_start(b) == 0 && !b->plan->has_hooks_barrier &&
+              b->plan->count[LANE_CHILD] == 0);
+        b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0),
                 .rest = "\"hooks\":{\"poststart\":[" HOOK("/a", "") "],\"startContainer\":[" HOOK("/b", "") "]}" });
         CHECK(plan_hooks(b) == 0 && !b->plan->has_hooks_barrier && plan_hooks_start(b) == 0);
         const struct step *step = plan_case_step(b->plan, LANE_CHILD, STEP_HOOK, 0);
@@ -174,9 +183,10 @@ static void test_hooks(void) {
         CHECK_STR(strings(b->plan, data->env), "");
         CHECK_STR(b->plan->places[LANE_CHILD][0], "hooks.startContainer[0]");
 
-        b = plan_case_build(&(struct plan_case){ .process = USER(0, 0),
-                .rest = "\"hooks\":{\"createRuntime\":[" HOOK("/a", "") "],\"createContainer\":["
-                        HOOK("/b", ",\"args\":[\"b\",\"1\"],\"env\":[\"X=1\"],\"timeout\":3") "]}" });
+        b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0),
+                .rest = "\"hooks\":{\"createRuntime\":[" HOOK("/a", "") "],\"createContainer\":[" HOOK(
+                        "/b", ",\"args\":[\"b\",\"1\"],\"env\":[\"X=1\"],\"timeout\":3") "]}" });
         CHECK(plan_hooks(b) == 0 && b->plan->has_hooks_barrier);
         CHECK_STR(plan_case_words(b->plan, LANE_CHILD),
                   str_format("%s %s %s", step_name(STEP_SEND), step_name(STEP_AWAIT), step_name(STEP_HOOK)));

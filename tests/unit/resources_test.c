@@ -35,7 +35,8 @@ static const struct resource_case good[] = {
         { "\"cpu\":{\"shares\":1024}", "cpu.weight=100", "cpu", "" },
         { "\"cpu\":{\"shares\":0}", "", "", "" },
         { "\"cpu\":{\"quota\":50000}", "cpu.max=50000 100000", "cpu", "" },
-        { "\"cpu\":{\"quota\":50000,\"period\":20000,\"burst\":1000}", "cpu.max=50000 20000; cpu.max.burst=1000", "cpu", "" },
+        { "\"cpu\":{\"quota\":50000,\"period\":20000,\"burst\":1000}", "cpu.max=50000 20000; cpu.max.burst=1000", "cpu",
+          "" },
         { "\"cpu\":{\"quota\":-1,\"period\":20000}", "cpu.max=max 20000", "cpu", "" },
         { "\"cpu\":{\"quota\":0,\"period\":0}", "", "", "" },
         { "\"cpu\":{\"period\":20000}", "cpu.max=max 20000", "cpu", "" },
@@ -58,7 +59,8 @@ static const struct resource_case good[] = {
           "hugetlb.2MB.rsvd.max=4194304 or hugetlb.2MB.max=4194304", "hugetlb", "" },
         { "\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":10000},\"mlx4_0\":{\"hcaObjects\":1},\"rxe3\":{}}",
           "rdma.max=mlx5_1 hca_handle=3 hca_object=10000; rdma.max=mlx4_0 hca_object=1", "rdma", "" },
-        { "\"unified\":{\"memory.high\":\"5\",\"cgroup.freeze\":\"0\",\"memory.oom.group\":\"1\",\"new.thing\":\" x \"}",
+        { "\"unified\":{\"memory.high\":\"5\",\"cgroup.freeze\":\"0\",\"memory.oom.group\":\"1\",\"new.thing\":\" x "
+          "\"}",
           "memory.high=5; cgroup.freeze=0; memory.oom.group=1; new.thing= x ", "memory new", "" },
         { "\"memory\":{\"limit\":9},\"pids\":{\"limit\":3},\"unified\":{\"memory.max\":\"7\"}",
           "memory.max=9; pids.max=3; memory.max=7", "memory pids", "" },
@@ -88,7 +90,8 @@ static struct build *build_of(const char *resources) {
         struct oci_resources *parsed = arena_alloc(sizeof(*parsed));
         const char *text = str_format("{%s}", resources);
         /* Straight into the resources: the tables of the whole config refuse some of the bad ones earlier. */
-        if (json_read(text, strlen(text), &oci_resources_type, &(struct json_read_options){ .strict = true }, parsed) < 0)
+        if (json_read(text, strlen(text), &oci_resources_type, &(struct json_read_options){ .strict = true }, parsed) <
+            0)
                 printf("# %s: %s\n", resources, err_message());
         b->config->linux_->resources = parsed;
         return b;
@@ -104,7 +107,8 @@ static void test_tables(void) {
         }
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 err_clear();
-                CHECK_ROW(plan_resources(build_of(bad[i].resources)) < 0 && strstr(err_message(), bad[i].words), bad[i].words);
+                CHECK_ROW(plan_resources(build_of(bad[i].resources)) < 0 && strstr(err_message(), bad[i].words),
+                          bad[i].words);
         }
 }
 
@@ -118,14 +122,24 @@ static void test_many(void) {
         size_t right = 0;
         for (size_t i = 0; i < b->plan->cgroup_writes.n; i++)
                 right += str_eq(b->plan->cgroup_writes.at[i].value, str_format("%zu", i)) &&
-                         str_eq(b->plan->cgroup_writes.at[i].place, str_format("linux.resources.unified.memory.x%zu", i));
+                         str_eq(b->plan->cgroup_writes.at[i].place,
+                                str_format("linux.resources.unified.memory.x%zu", i));
         CHECK_INT(right, 100);
 }
 
 /* The fixed points of the conversion, what others documented for values between, and that it never goes down. */
 static void test_cpu_weight(void) {
-        static const uint64_t pairs[][2] = { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 2 }, { 512, 59 }, { 1024, 100 }, { 2000, 170 },
-                { 22000, 1204 }, { 262143, 10000 }, { 262144, 10000 }, { UINT64_MAX, 10000 } };
+        static const uint64_t pairs[][2] = { { 0, 1 },
+                                             { 1, 1 },
+                                             { 2, 1 },
+                                             { 3, 2 },
+                                             { 512, 59 },
+                                             { 1024, 100 },
+                                             { 2000, 170 },
+                                             { 22000, 1204 },
+                                             { 262143, 10000 },
+                                             { 262144, 10000 },
+                                             { UINT64_MAX, 10000 } };
         for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
                 CHECK_INT(resource_cpu_weight(pairs[i][0]), pairs[i][1]);
         size_t falls = 0;

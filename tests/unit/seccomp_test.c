@@ -89,14 +89,22 @@ static uint32_t meaning_of(int64_t action, const struct opt_u32 *errno_ret) {
         uint32_t number = errno_ret->set ? errno_ret->v : EPERM;
         switch ((enum oci_seccomp_action)action) {
         case OCI_ACT_KILL:
-        case OCI_ACT_KILL_THREAD: return SECCOMP_RET_KILL_THREAD;
-        case OCI_ACT_KILL_PROCESS: return SECCOMP_RET_KILL_PROCESS;
-        case OCI_ACT_TRAP: return SECCOMP_RET_TRAP;
-        case OCI_ACT_ERRNO: return SECCOMP_RET_ERRNO | number;
-        case OCI_ACT_TRACE: return SECCOMP_RET_TRACE | number;
-        case OCI_ACT_ALLOW: return SECCOMP_RET_ALLOW;
-        case OCI_ACT_LOG: return SECCOMP_RET_LOG;
-        case OCI_ACT_NOTIFY: return SECCOMP_RET_USER_NOTIF;
+        case OCI_ACT_KILL_THREAD:
+                return SECCOMP_RET_KILL_THREAD;
+        case OCI_ACT_KILL_PROCESS:
+                return SECCOMP_RET_KILL_PROCESS;
+        case OCI_ACT_TRAP:
+                return SECCOMP_RET_TRAP;
+        case OCI_ACT_ERRNO:
+                return SECCOMP_RET_ERRNO | number;
+        case OCI_ACT_TRACE:
+                return SECCOMP_RET_TRACE | number;
+        case OCI_ACT_ALLOW:
+                return SECCOMP_RET_ALLOW;
+        case OCI_ACT_LOG:
+                return SECCOMP_RET_LOG;
+        case OCI_ACT_NOTIFY:
+                return SECCOMP_RET_USER_NOTIF;
         }
         return BAD_PROGRAM;
 }
@@ -104,13 +112,20 @@ static uint32_t meaning_of(int64_t action, const struct opt_u32 *errno_ret) {
 static bool arg_holds(const struct oci_seccomp_arg *arg, const uint64_t *args) {
         uint64_t x = args[arg->index];
         switch ((enum oci_seccomp_op)arg->op.v) {
-        case OCI_CMP_NE: return x != arg->value;
-        case OCI_CMP_LT: return x < arg->value;
-        case OCI_CMP_LE: return x <= arg->value;
-        case OCI_CMP_EQ: return x == arg->value;
-        case OCI_CMP_GE: return x >= arg->value;
-        case OCI_CMP_GT: return x > arg->value;
-        case OCI_CMP_MASKED_EQ: return (x & arg->value) == arg->value_two;
+        case OCI_CMP_NE:
+                return x != arg->value;
+        case OCI_CMP_LT:
+                return x < arg->value;
+        case OCI_CMP_LE:
+                return x <= arg->value;
+        case OCI_CMP_EQ:
+                return x == arg->value;
+        case OCI_CMP_GE:
+                return x >= arg->value;
+        case OCI_CMP_GT:
+                return x > arg->value;
+        case OCI_CMP_MASKED_EQ:
+                return (x & arg->value) == arg->value_two;
         }
         return false;
 }
@@ -141,11 +156,16 @@ static const struct {
         const char *name;
         int number;
 } calls[] = {
-        { "read", SYS_read },       { "write", SYS_write },     { "close", SYS_close },   { "openat", SYS_openat },
-        { "mount", SYS_mount },     { "socket", SYS_socket },   { "clone", SYS_clone },   { "personality", SYS_personality },
-        { "kill", SYS_kill },       { "getppid", SYS_getppid }, { "ptrace", SYS_ptrace }, { "umount2", SYS_umount2 },
-        { "keyctl", SYS_keyctl },   { "bpf", SYS_bpf },         { "unshare", SYS_unshare }, { "setns", SYS_setns },
-        { "ioctl", SYS_ioctl },     { "prctl", SYS_prctl },     { "fcntl", SYS_fcntl },   { "acct", SYS_acct },
+        { "read", SYS_read },       { "write", SYS_write },
+        { "close", SYS_close },     { "openat", SYS_openat },
+        { "mount", SYS_mount },     { "socket", SYS_socket },
+        { "clone", SYS_clone },     { "personality", SYS_personality },
+        { "kill", SYS_kill },       { "getppid", SYS_getppid },
+        { "ptrace", SYS_ptrace },   { "umount2", SYS_umount2 },
+        { "keyctl", SYS_keyctl },   { "bpf", SYS_bpf },
+        { "unshare", SYS_unshare }, { "setns", SYS_setns },
+        { "ioctl", SYS_ioctl },     { "prctl", SYS_prctl },
+        { "fcntl", SYS_fcntl },     { "acct", SYS_acct },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -160,7 +180,9 @@ static uint32_t random_below(uint32_t n) {
 
 /* Few different numbers, so that comparisons are often equal; some only differ in their upper half. */
 static uint64_t random_value(void) {
-        static const uint64_t values[] = { 0, 1, 2, 38, 40, 0xffffffff, 0x100000000, 0x100000026, UINT64_MAX, 0x7e020000 };
+        static const uint64_t values[] = {
+                0, 1, 2, 38, 40, 0xffffffff, 0x100000000, 0x100000026, UINT64_MAX, 0x7e020000
+        };
         return values[random_below(sizeof(values) / sizeof(values[0]))];
 }
 
@@ -176,7 +198,8 @@ struct random_profile {
 /* A call has one action in a profile (what rules of different actions for one call mean is not defined by the spec). */
 static void make_random(struct random_profile *p) {
         static const int64_t defaults[] = { OCI_ACT_ERRNO, OCI_ACT_ALLOW, OCI_ACT_KILL_PROCESS, OCI_ACT_LOG };
-        static const int64_t actions[] = { OCI_ACT_ALLOW, OCI_ACT_ERRNO, OCI_ACT_TRAP, OCI_ACT_KILL, OCI_ACT_TRACE, OCI_ACT_LOG };
+        static const int64_t actions[] = { OCI_ACT_ALLOW, OCI_ACT_ERRNO, OCI_ACT_TRAP,
+                                           OCI_ACT_KILL,  OCI_ACT_TRACE, OCI_ACT_LOG };
         memset(p, 0, sizeof(*p));
         p->profile.default_action = (struct named){ true, defaults[random_below(4)] };
         p->profile.syscalls.at = p->rules;
@@ -196,9 +219,11 @@ static void make_random(struct random_profile *p) {
                 for (size_t n = 0; n < rule->args.n; n++) {
                         uint64_t value = random_value(), datum = random_value();
                         int64_t op = random_below(7);
-                        p->args[i][n] = (struct oci_seccomp_arg){
-                                .index = random_below(3), .op = { true, op }, .value = value,
-                                .value_two = op == OCI_CMP_MASKED_EQ ? value & datum : 0 };
+                        p->args[i][n] =
+                                (struct oci_seccomp_arg){ .index = random_below(3),
+                                                          .op = { true, op },
+                                                          .value = value,
+                                                          .value_two = op == OCI_CMP_MASKED_EQ ? value & datum : 0 };
                 }
         }
 }
@@ -219,7 +244,8 @@ static void test_random(void) {
                 struct filter f = filter_of(b);
                 for (int i = 0; i < 400; i++, tried++) {
                         uint32_t c = random_below(CALLS);
-                        struct seccomp_data data = { .nr = calls[c].number, .arch = NATIVE,
+                        struct seccomp_data data = { .nr = calls[c].number,
+                                                     .arch = NATIVE,
                                                      .args = { random_value(), random_value(), random_value() } };
                         uint64_t args[6] = { data.args[0], data.args[1], data.args[2] };
                         uint32_t got = run_filter(&f, &data), want = meaning(&p.profile, calls[c].name, args);
@@ -238,16 +264,21 @@ static void test_random(void) {
 }
 
 /* -- the shape that engines send -- */
-#define ENGINE_PROFILE \
-        "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1," \
-        "\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\"],\"syscalls\":[" \
-        "{\"names\":[\"accept\",\"close\",\"execve\",\"futex_waitv_of_the_future\",\"openat\",\"read\",\"write\"],\"action\":\"SCMP_ACT_ALLOW\"}," \
-        "{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":0,\"op\":\"SCMP_CMP_EQ\"}]}," \
-        "{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":8,\"op\":\"SCMP_CMP_EQ\"}]}," \
-        "{\"names\":[\"clone\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":2114060288,\"valueTwo\":0,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}," \
-        "{\"names\":[\"clone3\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38}," \
-        "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":1}," \
-        "{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":40,\"op\":\"SCMP_CMP_NE\"}]}]}"
+#define ENGINE_PROFILE                                                                                                 \
+        "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,"                                     \
+        "\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\"],\"syscalls\":["                  \
+        "{\"names\":[\"accept\",\"close\",\"execve\",\"futex_waitv_of_the_future\",\"openat\",\"read\",\"write\"],"    \
+        "\"action\":\"SCMP_ACT_ALLOW\"},"                                                                              \
+        "{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":0,\"op\":\"SCMP_" \
+        "CMP_EQ\"}]},"                                                                                                 \
+        "{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":8,\"op\":\"SCMP_" \
+        "CMP_EQ\"}]},"                                                                                                 \
+        "{\"names\":[\"clone\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":2114060288,"            \
+        "\"valueTwo\":0,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},"                                                             \
+        "{\"names\":[\"clone3\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38},"                                      \
+        "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":1},"                                        \
+        "{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":40,\"op\":\"SCMP_CMP_" \
+        "NE\"}]}]}"
 
 static void test_engine_profile(void) {
         struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0), .linux_ = ENGINE_PROFILE });
@@ -268,12 +299,13 @@ static void test_engine_profile(void) {
         CHECK_INT(call(&f, NATIVE, 9999, 0, 0), denied);
         CHECK_INT(call(&f, AUDIT_ARCH_S390, SYS_read, 0, 0), SECCOMP_RET_KILL_PROCESS);
 #if defined(__x86_64__)
-        CHECK_INT(call(&f, AUDIT_ARCH_I386, 4, 0, 0), allowed);  /* write of i386 */
-        CHECK_INT(call(&f, AUDIT_ARCH_I386, 21, 0, 0), denied);  /* mount of i386 */
-        CHECK_INT(call(&f, NATIVE, 0x40000000, 0, 0), allowed);  /* read of x32 */
-        b = plan_case_build(&(struct plan_case){ .process = USER(0, 0),
-                .linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":["
-                          "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\"}]}" });
+        CHECK_INT(call(&f, AUDIT_ARCH_I386, 4, 0, 0), allowed); /* write of i386 */
+        CHECK_INT(call(&f, AUDIT_ARCH_I386, 21, 0, 0), denied); /* mount of i386 */
+        CHECK_INT(call(&f, NATIVE, 0x40000000, 0, 0), allowed); /* read of x32 */
+        b = plan_case_build(
+                &(struct plan_case){ .process = USER(0, 0),
+                                     .linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":["
+                                               "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\"}]}" });
         CHECK(plan_seccomp(b) == 0);
         f = filter_of(b);
         CHECK_INT(call(&f, NATIVE, 0x40000000, 0, 0), SECCOMP_RET_KILL_PROCESS);
@@ -284,7 +316,8 @@ static void test_engine_profile(void) {
 /* On an architecture of 32 bits, a number is compared as the 32 bits it is there. */
 static void test_narrow(void) {
 #if defined(__x86_64__)
-        struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0),
+        struct build *b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0),
                 .linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\","
                           "\"SCMP_ARCH_X32\"],\"syscalls\":[{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\","
                           "\"args\":[{\"index\":0,\"value\":18446744073709551615,\"op\":\"SCMP_CMP_EQ\"}]},"
@@ -296,10 +329,14 @@ static void test_narrow(void) {
                 uint64_t first, second;
                 bool is_denied;
         } rows[] = {
-                { AUDIT_ARCH_I386, 37, UINT32_MAX, 1, true },  { AUDIT_ARCH_I386, 37, 1, 1, false },
-                { AUDIT_ARCH_I386, 37, 1, 40, true },          { AUDIT_ARCH_I386, 62, 1, 40, false },
-                { NATIVE, 62, UINT64_MAX, 1, true },           { NATIVE, 62, UINT32_MAX, 1, false },
-                { NATIVE, 0x40000000 + 62, UINT32_MAX, 1, true }, { NATIVE, 0x40000000 + 62, 1, 39, false },
+                { AUDIT_ARCH_I386, 37, UINT32_MAX, 1, true },
+                { AUDIT_ARCH_I386, 37, 1, 1, false },
+                { AUDIT_ARCH_I386, 37, 1, 40, true },
+                { AUDIT_ARCH_I386, 62, 1, 40, false },
+                { NATIVE, 62, UINT64_MAX, 1, true },
+                { NATIVE, 62, UINT32_MAX, 1, false },
+                { NATIVE, 0x40000000 + 62, UINT32_MAX, 1, true },
+                { NATIVE, 0x40000000 + 62, 1, 39, false },
         };
         CHECK(plan_seccomp(b) == 0);
         struct filter f = filter_of(b);
@@ -309,7 +346,7 @@ static void test_narrow(void) {
 #endif
 }
 
-#define PROFILE(members) "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\"" members "}"
+#define PROFILE(members)         "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\"" members "}"
 #define RULE(name, action, more) ",\"syscalls\":[{\"names\":[\"" name "\"],\"action\":\"" action "\"" more "}]"
 
 static void test_flags(void) {
@@ -323,16 +360,20 @@ static void test_flags(void) {
                 { PROFILE(",\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"]"), NULL, 0 },
                 { PROFILE(",\"listenerPath\":\"/run/agent\""), NULL, 0 },
                 { PROFILE(",\"listenerPath\":\"/run/agent\",\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\","
-                          "\"SECCOMP_FILTER_FLAG_TSYNC\"]" RULE("mkdirat", "SCMP_ACT_NOTIFY", "")), NULL,
-                  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_TSYNC |
-                          SECCOMP_FILTER_FLAG_TSYNC_ESRCH },
-                { PROFILE(",\"listenerPath\":\"/run/agent\",\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"]"
-                          RULE("mkdirat", "SCMP_ACT_NOTIFY", "")), "old", SECCOMP_FILTER_FLAG_NEW_LISTENER },
+                          "\"SECCOMP_FILTER_FLAG_TSYNC\"]" RULE("mkdirat", "SCMP_ACT_NOTIFY", "")),
+                  NULL,
+                  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV |
+                          SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH },
+                { PROFILE(",\"listenerPath\":\"/run/"
+                          "agent\",\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"]" RULE("mkdirat",
+                                                                                                "SCMP_ACT_NOTIFY", "")),
+                  "old", SECCOMP_FILTER_FLAG_NEW_LISTENER },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0), .linux_ = rows[i].profile,
-                                                                       .probe = rows[i].probe });
-                CHECK_ROW(plan_seccomp(b) == 0 && filter_of(b).n && filter_of(b).flags == rows[i].flags, rows[i].profile);
+                struct build *b = plan_case_build(&(struct plan_case){
+                        .process = USER(0, 0), .linux_ = rows[i].profile, .probe = rows[i].probe });
+                CHECK_ROW(plan_seccomp(b) == 0 && filter_of(b).n && filter_of(b).flags == rows[i].flags,
+                          rows[i].profile);
         }
 }
 
@@ -346,13 +387,15 @@ static void test_refused(void) {
                 { PROFILE(RULE("mkdirat", "SCMP_ACT_ERRNO", ",\"errnoRet\":65536")), NULL, "above 65535" },
                 { PROFILE(RULE("mkdirat", "SCMP_ACT_NOTIFY", "")), NULL, "listenerPath" },
                 { PROFILE(",\"listenerPath\":\"/a\"" RULE("sendmsg", "SCMP_ACT_NOTIFY", "")), NULL, "sendmsg" },
-                { "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_NOTIFY\",\"listenerPath\":\"/a\"}", NULL, "defaultAction" },
+                { "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_NOTIFY\",\"listenerPath\":\"/a\"}", NULL,
+                  "defaultAction" },
                 { PROFILE(RULE("no_such_call", "SCMP_ACT_ERRNO", "")),
-                  "\"annotations\":{\"run.oci.seccomp_fail_unknown_syscall\":\"1\"}", "unknown to libseccomp: no_such_call" },
+                  "\"annotations\":{\"run.oci.seccomp_fail_unknown_syscall\":\"1\"}",
+                  "unknown to libseccomp: no_such_call" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0), .linux_ = rows[i].profile,
-                                                                       .rest = rows[i].rest });
+                struct build *b = plan_case_build(
+                        &(struct plan_case){ .process = USER(0, 0), .linux_ = rows[i].profile, .rest = rows[i].rest });
                 err_clear();
                 CHECK_ROW(plan_seccomp(b) < 0 && strstr(err_message(), rows[i].words), rows[i].words);
         }
@@ -362,8 +405,8 @@ static void test_refused(void) {
 
 /* The kernel takes the program and holds the caller to it. */
 static void test_live(void) {
-        struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0),
-                .linux_ = PROFILE(RULE("getppid", "SCMP_ACT_ERRNO", ",\"errnoRet\":99")) });
+        struct build *b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0), .linux_ = PROFILE(RULE("getppid", "SCMP_ACT_ERRNO", ",\"errnoRet\":99")) });
         CHECK(plan_seccomp(b) == 0);
         struct filter f = filter_of(b);
         fflush(stdout);
