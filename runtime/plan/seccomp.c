@@ -86,9 +86,13 @@ static int add_architectures(struct compiler *c) {
         for (size_t i = 0; i < c->profile->architectures.n; i++) {
                 const char *name = c->profile->architectures.at[i];
                 uint32_t arch = resolve_architecture(name);
-                if (!arch)
-                        return fail_words(EINVAL, "linux.seccomp.architectures[%zu]: %s: unknown to libseccomp", i,
-                                          str_printable(name));
+                if (!arch) {
+                        /* Not ours, then: calls through it stay fatal. */
+                        plan_warn(c->build->plan,
+                                  "linux.seccomp.architectures[%zu]: %s: unknown to libseccomp, left out", i,
+                                  str_printable(name));
+                        continue;
+                }
                 int r = seccomp_arch_add(c->filter, arch);
                 if (r < 0 && r != -EEXIST)
                         return fail(r, "linux.seccomp.architectures[%zu]: %s", i, name);

@@ -377,6 +377,19 @@ static void test_flags(void) {
         }
 }
 
+/* A profile for more machines than libseccomp knows is still one for this machine. */
+static void test_unknown_architecture(void) {
+        struct build *b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0), .linux_ = PROFILE(",\"architectures\":[\"SCMP_ARCH_LOONGARCH64\"]") });
+        b->config->linux_->seccomp->architectures.at[0] = "SCMP_ARCH_PDP11";
+        CHECK(plan_seccomp(b) == 0);
+        CHECK_STR(plan_case_warnings(b->plan),
+                  "linux.seccomp.architectures[0]: SCMP_ARCH_PDP11: unknown to libseccomp, left out");
+        struct filter f = filter_of(b);
+        CHECK_INT(call(&f, NATIVE, SYS_read, 0, 0), SECCOMP_RET_ALLOW);
+        CHECK_INT(call(&f, AUDIT_ARCH_S390, SYS_read, 0, 0), SECCOMP_RET_KILL_PROCESS);
+}
+
 static void test_refused(void) {
         static const struct {
                 const char *profile, *rest, *words;
@@ -429,6 +442,7 @@ int main(void) {
         test_narrow();
         test_flags();
         test_refused();
+        test_unknown_architecture();
         test_live();
         test_random();
         return test_done();
