@@ -236,15 +236,23 @@ static void set_readonly_late(struct build *b, int slot) {
         late->at[late->n++] = (uint32_t)slot;
 }
 
+/* A file system that shows a namespace which the parent entered for the child is the parent's to make: its owner is not
+ * the child's new user namespace. */
+static enum plan_lane fs_lane(const struct build *b, const struct virtual_fs *virtual_fs) {
+        bool is_joined = virtual_fs && virtual_fs->shows && !plan_has_new(b, virtual_fs->shows);
+        return is_joined && b->plan->has_new_userns && b->probe->is_root ? LANE_OPEN : LANE_CHILD;
+}
+
 static int add_fs(struct build *b, struct work *w) {
         const struct virtual_fs *virtual_fs = find_virtual(w->type);
+        enum plan_lane lane = fs_lane(b, virtual_fs);
         uint64_t set = w->opts.self.set | w->opts.tree.set;
         bool is_late = (set & MOUNT_ATTR_RDONLY) && str_eq(w->type, "tmpfs");
-        w->slot = is_late ? plan_slot(b->plan, str_format("mount %zu", w->index)) : SLOT_MOUNT;
+        w->slot = is_late || lane == LANE_OPEN ? plan_slot(b->plan, str_format("mount %zu", w->index)) : SLOT_MOUNT;
         if (w->slot < 0)
                 return w->slot;
         struct strv options = fs_options(b, w, virtual_fs);
-        plan_add(b->plan, LANE_CHILD, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
+        plan_add(b->plan, lane, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
                  .b = plan_option_list(b->plan, &options),
                  .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
         add_target(b, w, folder_flags(w));
