@@ -17,9 +17,9 @@ static const char *capability_name(int number) {
         return copy;
 }
 
-/* The bits of wanted that are in possible; a warning for each other one.  Nothing is ever added. */
+/* The bits of wanted that are in possible; a warning for each other one when there is a why.  Nothing is ever added. */
 static uint64_t limit_set(struct build *b, const char *set, uint64_t wanted, uint64_t possible, const char *why) {
-        for (int i = 0; i < 64; i++)
+        for (int i = 0; why && i < 64; i++)
                 if (wanted & ~possible & UINT64_C(1) << i)
                         plan_warn(b->plan, "process.capabilities.%s: %s: %s, left out", set, capability_name(i), why);
         return wanted & possible;
@@ -47,11 +47,10 @@ int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_boundin
                 .inheritable = grantable_set(b, "inheritable", c->inheritable.bits),
                 .ambient = grantable_set(b, "ambient", c->ambient.bits),
         };
-        /* Relations that capset(2) and PR_CAP_AMBIENT insist on. */
-        caps.effective = limit_set(b, "effective", caps.effective, caps.permitted, "not in permitted");
+        /* Relations that capset(2) and PR_CAP_AMBIENT insist on; oci_check has warned about two of them. */
+        caps.effective = limit_set(b, "effective", caps.effective, caps.permitted, NULL);
         caps.inheritable = limit_set(b, "inheritable", caps.inheritable, bounding, "not in bounding");
-        caps.ambient = limit_set(b, "ambient", caps.ambient, caps.permitted & caps.inheritable,
-                                 "not in permitted and inheritable");
+        caps.ambient = limit_set(b, "ambient", caps.ambient, caps.permitted & caps.inheritable, NULL);
         *ret_caps = caps;
         *ret_bounding = bounding;
         return 0;

@@ -94,28 +94,28 @@ int plan_identity(struct build *b) {
         return 0;
 }
 
+/* Without a filter that needs CAP_SYS_ADMIN the capabilities are final since plan_identity. */
 int plan_confine(struct build *b) {
-        struct step_caps caps;
+        struct step_caps caps, raised;
         uint64_t bounding;
         size_t warned = b->plan->warnings.n;
+        if (!keeps_admin(b)) {
+                b->plan->place = "process.noNewPrivileges";
+                if (b->process->no_new_privileges)
+                        plan_add(b->plan, LANE_CHILD, STEP_NNP);
+                return plan_seccomp(b);
+        }
         int r = plan_caps(b, &caps, &bounding);
         if (r < 0)
                 return r;
         b->plan->warnings.n = warned; /* said by plan_identity */
-        if (keeps_admin(b)) {
-                struct step_caps raised = caps;
-                raised.permitted |= SYS_ADMIN_BIT;
-                raised.effective |= SYS_ADMIN_BIT;
-                add_caps(b, &raised);
-                r = plan_seccomp(b);
-                if (r < 0)
-                        return r;
-                add_caps(b, &caps);
-                return 0;
-        }
-        b->plan->place = "process.noNewPrivileges";
-        if (b->process->no_new_privileges)
-                plan_add(b->plan, LANE_CHILD, STEP_NNP);
+        raised = caps;
+        raised.permitted |= SYS_ADMIN_BIT;
+        raised.effective |= SYS_ADMIN_BIT;
+        add_caps(b, &raised);
+        r = plan_seccomp(b);
+        if (r < 0)
+                return r;
         add_caps(b, &caps);
-        return plan_seccomp(b);
+        return 0;
 }

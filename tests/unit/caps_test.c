@@ -20,12 +20,10 @@ static const struct caps_case cases[] = {
           NULL, ~UINT64_C(0), BIT(CHOWN) | BIT(KILL), BIT(KILL), BIT(KILL), 0, 0, "" },
         { "permitted without effective", "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"]", NULL, NULL,
           ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, 0, 0, "" },
-        { "effective needs permitted", "\"effective\":[\"CAP_KILL\"]", NULL, NULL, ~UINT64_C(0), 0, 0, 0, 0, 0,
-          "process.capabilities.effective: CAP_KILL: not in permitted, left out" },
+        { "effective needs permitted", "\"effective\":[\"CAP_KILL\"]", NULL, NULL, ~UINT64_C(0), 0, 0, 0, 0, 0, "" },
         { "ambient needs inheritable",
           "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]", NULL, NULL,
-          ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, 0, 0,
-          "process.capabilities.ambient: CAP_KILL: not in permitted and inheritable, left out" },
+          ~UINT64_C(0), BIT(KILL), BIT(KILL), 0, 0, 0, "" },
         { "ambient granted",
           "\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"inheritable\":[\"CAP_KILL\"],\"ambient\":[\"CAP_"
           "KILL\"]",
@@ -81,9 +79,9 @@ static void test_order(void) {
         static const struct {
                 const char *process, *linux_, *words;
         } rows[] = {
-                { USER(5, 6), NULL, "caps" },
-                { USER(5, 6) ",\"noNewPrivileges\":true", NULL, "no-new-privs caps" },
-                { USER(5, 6) ",\"noNewPrivileges\":true", FILTER, "no-new-privs caps seccomp" },
+                { USER(5, 6), NULL, "" },
+                { USER(5, 6) ",\"noNewPrivileges\":true", NULL, "no-new-privs" },
+                { USER(5, 6) ",\"noNewPrivileges\":true", FILTER, "no-new-privs seccomp" },
                 { USER(5, 6), FILTER, "caps seccomp caps" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -105,7 +103,7 @@ static void test_order(void) {
                                        : kind == STEP_NNP     ? "no-new-privs"
                                                               : step_name(kind));
                 }
-                CHECK_STR(str_join(&got, " "), rows[i].words);
+                CHECK_STR(got.n ? str_join(&got, " ") : "", rows[i].words);
         }
 }
 
