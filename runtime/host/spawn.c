@@ -40,6 +40,7 @@ static const struct {
         int error;
         const char *words;
 } meanings[] = {
+        { STEP_FIND, ENOENT, "executable file not found in $PATH" }, /* engines look for these words */
         { STEP_HOOK, ECANCELED, "it failed" },
         { STEP_HOOK, ETIMEDOUT, "its time was over" },
         { STEP_CWD, EXDEV, "it is outside of the container's root" },
@@ -56,6 +57,15 @@ static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, 
                 if (meanings[i].kind == plan->steps[lane][step].kind && meanings[i].error == error)
                         return fail_words(error, "%s%s%s: %s", place, colon, words, meanings[i].words);
         return fail(error, "%s%s%s", place, colon, words);
+}
+
+/* A child that dies without having read what we told it leaves ECONNRESET, once, in front of its last words. */
+static ssize_t take_message(const struct child *child, struct step_message *ret, int flags) {
+        ssize_t n;
+        do {
+                n = recv(child->sync, ret, sizeof(*ret), flags);
+        } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+        return n;
 }
 
 /* MESSAGE_FAILED in words. */
@@ -276,8 +286,7 @@ static int serve_child(const struct spawning *s, const struct child *child) {
         if (r >= 0)
                 r = tell_mapped(s, child);
         /* When the child failed first, its reason is the one to tell; ours came of it. */
-        if (r < 0 && recv(child->sync, &message, sizeof(message), MSG_DONTWAIT) == sizeof(message) &&
-            message.type == MESSAGE_FAILED)
+        if (r < 0 && take_message(child, &message, MSG_DONTWAIT) == sizeof(message) && message.type == MESSAGE_FAILED)
                 return fail_message(child, &message);
         return r;
 }
@@ -340,11 +349,8 @@ int spawn(const struct spawn_input *input, struct child *ret_child) {
 
 /* The next message: 1, or 0 at end of file. */
 static int receive(const struct child *child, struct step_message *ret) {
-        ssize_t n;
-        do {
-                n = recv(child->sync, ret, sizeof(*ret), 0);
-        } while (n < 0 && errno == EINTR);
-        if (n == 0 || (n < 0 && errno == ECONNRESET))
+        ssize_t n = take_message(child, ret, 0);
+        if (n == 0)
                 return 0;
         if (n < 0)
                 return fail(errno, "listen to the container's process");
@@ -420,7 +426,7 @@ void child_keep(struct child *child) {
 /* STEP_FORK may have made a second process that nobody was told of yet. */
 static void kill_untold(struct child *child) {
         struct step_message message;
-        while (recv(child->sync, &message, sizeof(message), MSG_DONTWAIT) == sizeof(message)) {
+        while (take_message(child, &message, MSG_DONTWAIT) == sizeof(message)) {
                 if (message.type != MESSAGE_PID || follow(child, message.value) < 0)
                         continue;
                 (void)sys_pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
