@@ -90,13 +90,15 @@ int step_ids(const struct step *step, struct context *context) {
 int step_bounds(const struct step *step, struct context *context) {
         (void)context;
         for (unsigned long cap = 0; cap < 64; cap++) {
-                long r = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+                if (step->flags >> cap & 1)
+                        continue;
+                long r = sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+                if (r == -EPERM) { /* we may not, but is it there at all? */
+                        long present = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+                        r = present > 0 ? r : present;
+                }
                 if (r < 0) /* EINVAL: past the kernel's last one */
-                        return r == -EINVAL && cap > 0 ? 0 : (int)r;
-                if (r > 0 && !(step->flags >> cap & 1))
-                        r = sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-                if (r < 0)
-                        return (int)r;
+                        return r == -EINVAL ? 0 : (int)r;
         }
         return 0;
 }
