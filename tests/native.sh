@@ -67,9 +67,20 @@ clean() {
   rm -rf --one-file-system "$TMPDIR"
 }
 trap clean EXIT
-trap 'exit 130' INT TERM
-(
-  [ -z "$cgroup" ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
-  exec unshare --mount --pid --fork --net --ipc --uts --cgroup --kill-child=KILL --mount-proc -- \
-    "$reaper" bash "$top/tests/native.sh" --inside "$@"
-)
+# Two steps: the cgroup namespace is rooted where we stand, and then nobody may stand there, or no controller can be
+# handed down.
+inner=(unshare --mount --pid --fork --net --ipc --uts --kill-child=KILL --mount-proc --
+  "$reaper" bash "$top/tests/native.sh" --inside "$@")
+if [ -n "$cgroup" ]; then
+  mkdir "$cgroup/outside"
+  # shellcheck disable=SC2016 # for the inner shell
+  (
+    echo "$BASHPID" >"$cgroup/cgroup.procs"
+    exec unshare --cgroup bash -c 'echo $$ >"$1/outside/cgroup.procs" && shift && exec "$@"' native "$cgroup" "${inner[@]}"
+  ) &
+else
+  unshare --cgroup "${inner[@]}" &
+fi
+child=$!
+trap 'kill "$child"; exit 130' INT TERM
+wait "$child"

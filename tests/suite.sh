@@ -12,6 +12,9 @@ shift
 results=${RESULTS:-$BUILD/results}/$PLACE
 jobs=${JOBS:-2}
 running=0 failed=0
+# A bats file that hangs is ended.  (BATS_TEST_TIMEOUT would make a bare "wait" in a test wait for bats' own watcher.)
+limit=300
+[ "$PLACE" = native ] || limit=1200
 
 is_wanted() {
   local word
@@ -46,7 +49,7 @@ for suite in "$@"; do
     bats)
       for file in tests/bats/*.bats; do
         base=$(basename "$file" .bats)
-        is_wanted "$base" && job "bats $base" bats --tap "$file"
+        is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats --tap "$file"
       done
       ;;
     *) echo "suite.sh: no suite $suite" >&2; exit 2 ;;

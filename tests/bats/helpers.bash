@@ -15,7 +15,6 @@ PTY=$BUILD/tests/pty
 CGROUPS=/sys/fs/cgroup
 SLOW=${IN_VM:+10} # a machine without KVM is so many times slower: every limit is stretched by it
 LIMIT=$((30 * ${SLOW:-1}))
-export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-$((90 * ${SLOW:-1}))}
 APPLETS='[ awk cat chmod chown cp cut date dd df echo env false find free grep head hostname id ifconfig ip kill ln ls
   mkdir mkfifo mknod mount nc nproc od ping printf ps pwd readlink rm route sed seq sh sleep sort stat stty su sync tail
   tee test timeout top touch tr true tty umount uname unshare wc which whoami xargs yes'
