@@ -3,6 +3,8 @@
 
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define BIT(name) (UINT64_C(1) << CAP_##name)
 #define USERNS    "\"namespaces\":[{\"type\":\"user\"}]"
@@ -153,11 +155,81 @@ static void test_groups(void) {
         CHECK(plan_identity(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_GROUPS, 0));
 }
 
+/* -- the steps carried out: what the kernel then says about the process -- */
+#define ALL_SETS                                                                                                       \
+        "\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_CHOWN\"],\"permitted\":[\"CAP_KILL\",\"CAP_CHOWN\"],"      \
+        "\"effective\":[\"CAP_KILL\"],\"inheritable\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]}"
+#define PERSON(uid) "\"user\":{\"uid\":" #uid ",\"gid\":7,\"additionalGids\":[9,10]}"
+
+/* In a child of our own: becomes the process of the plan and compares lines of its status.  0, or which one is wrong.
+ */
+static int become(struct build *b, const char *const *lines) {
+        static int slots[SLOT_MAX];
+        struct context context = { .data = b->plan->data, .slot = slots, .start = -1 };
+        struct lane lane = plan_lane(b->plan, LANE_CHILD);
+        char status[4096];
+        size_t failed;
+        for (size_t i = 0; i < SLOT_MAX; i++)
+                slots[i] = -1;
+        if (steps_run(&lane, &context, &failed) < 0)
+                return 100 + (int)failed;
+        FILE *file = fopen("/proc/self/status", "re");
+        if (!file)
+                return 99;
+        size_t size = fread(status, 1, sizeof(status) - 1, file);
+        status[size] = '\0';
+        (void)fclose(file);
+        for (int i = 0; lines[i]; i++)
+                if (!strstr(status, lines[i]))
+                        return i + 1;
+        return 0;
+}
+
+static void test_live(void) {
+        static const struct {
+                const char *process, *linux_, *lines[10];
+        } rows[] = {
+                { PERSON(1000) "," ALL_SETS,
+                  FILTER,
+                  { "Uid:\t1000\t1000\t1000\t1000\n", "Gid:\t7\t7\t7\t7\n", "Groups:\t9 10 \n",
+                    "CapInh:\t0000000000000020\n", "CapPrm:\t0000000000000021\n", "CapEff:\t0000000000000020\n",
+                    "CapBnd:\t0000000000000021\n", "CapAmb:\t0000000000000020\n", "NoNewPrivs:\t0\nSeccomp:\t2\n" } },
+                { PERSON(1000) ",\"noNewPrivileges\":true",
+                  FILTER,
+                  { "Uid:\t1000\t1000\t1000\t1000\n", "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
+                    "CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n",
+                    "NoNewPrivs:\t1\nSeccomp:\t2\n" } },
+                { PERSON(0) "," ALL_SETS,
+                  NULL,
+                  { "Uid:\t0\t0\t0\t0\n", "Groups:\t9 10 \n", "CapPrm:\t0000000000000021\n",
+                    "CapEff:\t0000000000000020\n", "CapBnd:\t0000000000000021\n", "NoNewPrivs:\t0\n" } },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct build *b =
+                        plan_case_build(&(struct plan_case){ .process = rows[i].process, .linux_ = rows[i].linux_ });
+                CHECK(plan_identity(b) == 0 && plan_confine(b) == 0);
+                if (geteuid() != 0) {
+                        printf("ok %d - the process is as planned # SKIP not root\n", ++test_count);
+                        continue;
+                }
+                fflush(stdout);
+                pid_t pid = fork();
+                if (pid == 0)
+                        _exit(become(b, rows[i].lines));
+                int status = -1;
+                (void)waitpid(pid, &status, 0);
+                CHECK_ROW(status == 0, "the process is as planned");
+                if (status)
+                        printf("# row %zu: line %d, or step from 100\n", i, WEXITSTATUS(status));
+        }
+}
+
 int main(void) {
         test_sets();
         test_old_kernel();
         test_order();
         test_admin_until_filter();
         test_groups();
+        test_live();
         return test_done();
 }
