@@ -25,6 +25,7 @@ static bool joins_mounts(const struct build *b) {
 
 /* setns into a mount namespace leads to its root: nothing is mounted there, only the terminal is looked for. */
 static int enter_root(struct build *b) {
+        b->plan->place = "process.terminal";
         if (b->process->terminal)
                 plan_add(b->plan, LANE_CHILD, STEP_OPEN, .into = SLOT_ROOT, .a = plan_text(b->plan, "/"),
                          .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);

@@ -53,14 +53,16 @@ static bool has_userns(const struct build *b) {
         return plan_has_own(b, CLONE_NEWUSER);
 }
 
-/* The destination without "." and empty components, absolute.  ".." is left to the kernel, which stops at the root. */
+/* The destination as a plain absolute path: what "." and ".." say is taken by its words, before any link is followed. */
 static const char *clean(const char *destination) {
         struct strv parts = str_split(destination, '/', true), kept = { 0 };
         for (size_t i = 0; i < parts.n; i++) {
-                if (str_eq(parts.at[i], ".."))
-                        return destination[0] == '/' ? destination : str_format("/%s", destination);
-                if (!str_eq(parts.at[i], "."))
+                if (str_eq(parts.at[i], "..")) {
+                        if (kept.n)
+                                kept.at[--kept.n] = NULL;
+                } else if (!str_eq(parts.at[i], ".")) {
                         strv_add(&kept, parts.at[i]);
+                }
         }
         return str_format("/%s", kept.n ? str_join(&kept, "/") : "");
 }
@@ -95,9 +97,8 @@ static void add_attach(struct build *b, const struct work *w) {
 }
 
 /* Where /proc and /sys go nothing may be in the way: what is written below them decides about confinement. */
-static uint64_t folder_flags(const struct work *w) {
-        bool is_plain = str_eq(w->destination, "/proc") || str_eq(w->destination, "/sys");
-        return TARGET_FOLDER | (is_plain ? TARGET_PLAIN : 0);
+static uint64_t plain_flag(const struct work *w) {
+        return str_eq(w->destination, "/proc") || str_eq(w->destination, "/sys") ? TARGET_PLAIN : 0;
 }
 
 /* -- id maps -- */
@@ -148,7 +149,7 @@ static int add_bind_of(struct build *b, struct work *w, const char *source) {
         if (r < 0)
                 return r;
         add_attrs(b, plan_tree_lane(b), w->slot, &w->opts);
-        add_target(b, w, TARGET_LIKE | (uint64_t)w->slot << 32);
+        add_target(b, w, TARGET_LIKE | plain_flag(w) | (uint64_t)w->slot << 32);
         add_attach(b, w);
         return 0;
 }
@@ -255,7 +256,7 @@ static int add_fs(struct build *b, struct work *w) {
         plan_add(b->plan, lane, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
                  .b = plan_option_list(b->plan, &options),
                  .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
-        add_target(b, w, folder_flags(w));
+        add_target(b, w, TARGET_FOLDER | plain_flag(w));
         if (w->opts.copies_up)
                 plan_add(b->plan, LANE_CHILD, STEP_COPYUP, .slot = SLOT_TARGET, .into = w->slot);
         add_attach(b, w);
@@ -278,7 +279,7 @@ static int add_cgroup(struct build *b, struct work *w) {
         plan_add(b->plan, LANE_OPEN, STEP_TREE, .slot = SLOT_CGROUP, .into = w->slot);
         plan_add(b->plan, LANE_OPEN, STEP_ATTR, .slot = w->slot, .flags = ATTR(w->opts.self.set, w->opts.self.clear),
                  .more = PROPAGATION(1u << 18, false));
-        add_target(b, w, TARGET_FOLDER);
+        add_target(b, w, TARGET_FOLDER | plain_flag(w));
         add_attach(b, w);
         return 0;
 }

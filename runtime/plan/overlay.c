@@ -72,6 +72,8 @@ static int read_options(struct build *b, struct layers *layers) {
 static int read_lower(struct build *b, const char *text, struct layers *layers) {
         struct lower_list list;
         const struct json_read_options strict = { .strict = true };
+        if (text[strspn(text, " \t\r\n")] != '[')
+                return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.lower\"]: a JSON list of folders expected");
         const char *document = str_format("{\"lower\": %s}", text);
         int r = json_read(document, strlen(document), &lower_list_type, &strict, &list);
         if (r < 0)

@@ -276,7 +276,7 @@ static void print_target(struct out *out, const struct step *step) {
         say(out, " %s in %s -> %s (", path_at(out, step->a), slot_name(out, step->slot), slot_name(out, step->into));
         say_bits(out, target_rows, LOW32(step->flags) & ~(uint64_t)TARGET_LIKE);
         if (step->flags & TARGET_LIKE)
-                say(out, "like %s", slot_name(out, (int)HIGH32(step->flags)));
+                say(out, "%slike %s", step->flags & TARGET_PLAIN ? "," : "", slot_name(out, (int)HIGH32(step->flags)));
         say(out, " %04llo)", (unsigned long long)step->more);
 }
 
