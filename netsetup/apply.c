@@ -175,6 +175,7 @@ static void undo_link(const struct net_op *op, struct net_hands *hands) {
         take_back(&hands->host, &batch, op);
 }
 
+/* What was done inside dies with the link. */
 static void undo(const struct net_op *op, struct net_hands *hands) {
         const struct link_info *link = &hands->found[op->slot];
         struct nl_batch batch = { 0 };
@@ -182,10 +183,10 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
                 undo_link(op, hands);
         } else if (op->kind == NET_RA_OFF && op->before) {
                 (void)!write_file_at(AT_FDCWD, ra_path(op), op->before, strlen(op->before));
-        } else if (op->kind == NET_UP && op->slot != NET_SLOT_INSIDE && !(link->flags & IFF_UP)) {
+        } else if (op->kind == NET_UP && !(link->flags & IFF_UP)) {
                 link_put_up(&batch, link->index, false);
-                take_back(op->is_inside ? &hands->inside : &hands->host, &batch, op);
-        } else if (op->kind == NET_ADDRESS && op->slot != NET_SLOT_INSIDE) {
+                take_back(&hands->host, &batch, op);
+        } else if (op->kind == NET_ADDRESS) {
                 address_put_delete(&batch, link->index, op->address);
                 take_back(&hands->host, &batch, op);
         }
@@ -209,7 +210,7 @@ int net_apply(struct net_plan *plan, struct net_hands *hands) {
                 return 0;
         const char *words = arena_strdup(err_message());
         for (size_t i = plan->n; i-- > 0;)
-                if (plan->ops[i].state == NET_OP_DONE)
+                if (plan->ops[i].state == NET_OP_DONE && !plan->ops[i].is_inside)
                         undo(&plan->ops[i], hands);
         return fail_words(-r, "%s", words);
 }

@@ -129,7 +129,7 @@ int link_get(struct nl *nl, const char *name, struct link_info *ret) {
         link_put_get(&batch, name);
         int r = nl_run(nl, &batch, &reply);
         if (r < 0)
-                return r;
+                return fail_in(r, "look for link %s", name);
         if (reply.answers[0].error == ENODEV)
                 return -ENODEV;
         if (reply.answers[0].error)

@@ -111,7 +111,6 @@ static int attach(const struct net_request *request, FILE *dry, struct net_resul
         struct net_plan plan = net_plan(request);
         autohands hands = { .netns = -1 };
         autofd locked = -1;
-        struct link_info link;
         int r;
         if (dry) {
                 net_plan_print(&plan, dry);
@@ -127,9 +126,7 @@ static int attach(const struct net_request *request, FILE *dry, struct net_resul
         if ((r = nl_open(&hands.host)) < 0 || (r = netns_socket(hands.netns, &hands.inside)) < 0 ||
             (r = net_apply(&plan, &hands)) < 0)
                 return r;
-        if ((r = link_get(&hands.host, tag_link_name(request->id, request->interface), &link)) < 0)
-                return r == -ENODEV ? fail_words(ENODEV, "%s: gone again, removed by another", request->interface) : r;
-        struct net_link *out = describe(&hands.host, &link, request->id, ret);
+        struct net_link *out = describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
         for (size_t i = 0; i < request->gateways.n; i++)
                 strv_add(&out->gateways, request->gateways.at[i].text);
         return 0;

@@ -22,7 +22,7 @@ enum net_op_kind {
 };
 
 /* Facts about links that are only known once they exist. */
-enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
+enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_LINK, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
 
 enum net_op_state { NET_OP_PENDING, NET_OP_DONE, NET_OP_TOLERATED };
 

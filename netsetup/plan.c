@@ -23,15 +23,10 @@ static void add_inside(struct net_plan *plan, struct net_op op, size_t *joined) 
 }
 
 static void plan_inside(struct net_plan *plan, const struct net_request *r) {
+        struct net_op op = { NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE };
         size_t joined = 0;
-        add(plan, (struct net_op){ NET_FIND, .is_inside = true, .link = "lo", .slot = NET_SLOT_LOOPBACK });
-        if (r->command == NET_ATTACH)
-                add(plan,
-                    (struct net_op){ NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE });
-        add_inside(plan, (struct net_op){ NET_UP, .link = "lo", .slot = NET_SLOT_LOOPBACK }, &joined);
-        if (r->command == NET_LOOPBACK)
-                return;
-        struct net_op op = { NET_ADDRESS, .link = r->interface, .slot = NET_SLOT_INSIDE };
+        add(plan, op);
+        op.kind = NET_ADDRESS;
         for (size_t i = 0; i < r->addresses.n; i++) {
                 op.address = &r->addresses.at[i];
                 add_inside(plan, op, &joined);
@@ -45,10 +40,17 @@ static void plan_inside(struct net_plan *plan, const struct net_request *r) {
         }
 }
 
+static void plan_loopback(struct net_plan *plan) {
+        struct net_op op = { NET_FIND, .is_inside = true, .link = "lo", .slot = NET_SLOT_LOOPBACK };
+        add(plan, op);
+        op.kind = NET_UP;
+        add(plan, op);
+}
+
 struct net_plan net_plan(const struct net_request *r) {
         struct net_plan plan = { 0 };
         if (r->command == NET_LOOPBACK) {
-                plan_inside(&plan, r);
+                plan_loopback(&plan);
                 return plan;
         }
         const char *link = tag_link_name(r->id, r->interface);
@@ -62,12 +64,15 @@ struct net_plan net_plan(const struct net_request *r) {
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
         plan_inside(&plan, r);
-        /* Last, because the bridge is shared: whatever fails before has not touched its addresses. */
+        /* Late, because the bridge is shared: whatever fails before has not touched its addresses. */
         bridge.kind = NET_ADDRESS;
         for (size_t i = 0; i < r->bridge_addresses.n; i++) {
                 bridge.address = &r->bridge_addresses.at[i];
                 add(&plan, bridge);
         }
+        add(&plan, (struct net_op){ NET_FIND, .link = link, .slot = NET_SLOT_LINK });
+        /* At the end, because it cannot be taken back: the kernel leaves 127.0.0.1 on a loopback that goes down. */
+        plan_loopback(&plan);
         return plan;
 }
 

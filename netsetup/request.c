@@ -3,8 +3,8 @@
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -113,12 +113,16 @@ int request_take_gateway(struct net_request *request, const char *word) {
 
 int request_take_mac(struct net_request *request, const char *word) {
         static const uint8_t zero[LINK_MAC_SIZE];
-        unsigned byte[LINK_MAC_SIZE];
-        if (strlen(word) != 17 || strspn(word, "0123456789abcdefABCDEF:") != 17 ||
-            sscanf(word, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5]) != 6)
+        static const char digits[] = "0123456789abcdef";
+        bool is_good = strlen(word) == 3 * LINK_MAC_SIZE - 1;
+        for (size_t i = 0; is_good && word[i]; i++) {
+                const char *digit = strchr(digits, tolower((unsigned char)word[i]));
+                is_good = i % 3 == 2 ? word[i] == ':' : digit != NULL;
+                if (is_good && i % 3 != 2)
+                        request->mac[i / 3] = (uint8_t)(request->mac[i / 3] << 4 | (digit - digits));
+        }
+        if (!is_good)
                 return fail_words(EINVAL, "mac %s: not six pairs of hex digits with colons between", word);
-        for (size_t i = 0; i < LINK_MAC_SIZE; i++)
-                request->mac[i] = (uint8_t)byte[i];
         if (request->mac[0] & 1)
                 return fail_words(EINVAL, "mac %s: a multicast address", word);
         if (memcmp(request->mac, zero, sizeof(zero)) == 0)

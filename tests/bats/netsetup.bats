@@ -1,0 +1,441 @@
+# netsetup on a host of its own: a network and mount namespace that lives as long as one test.  Containers are network
+# namespaces held by a sleeping process.
+# shellcheck shell=bash disable=SC2154
+load helpers
+
+setup() {
+  SLEEPERS=()
+  # --propagation private: the tmpfs on /run is seen by this host only.
+  unshare --net --mount --propagation private \
+    bash -c 'mount -t tmpfs tmpfs /run && ip link set lo up && touch /run/ready && exec sleep infinity' 3>&- 4>&- &
+  HOST=$!
+  SLEEPERS+=("$HOST")
+  wait_for host test -e /run/ready
+}
+
+teardown() {
+  kill -9 "${SLEEPERS[@]}" 2>/dev/null || true
+  wait "${SLEEPERS[@]}" 2>/dev/null || true # not all children: bats has some of its own
+}
+
+host() {
+  nsenter --net --mount --target "$HOST" -- "$@"
+}
+
+net() {
+  host timeout -k 5 "$LIMIT" "$NETSETUP" "$@" 3>&- 4>&-
+}
+
+# A new container's network namespace; its process id goes to the variable $1.
+container() {
+  unshare --net sleep infinity 3>&- 4>&- &
+  SLEEPERS+=("$!")
+  wait_for is_apart "$!"
+  printf -v "$1" %s "$!"
+}
+
+is_apart() { # PID
+  [ -e "/proc/$1/ns/net" ] && [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+
+inside() { # PID COMMAND...
+  local pid=$1
+  shift
+  nsenter --net --target "$pid" -- "$@"
+}
+
+reaches() { # PID ADDRESS
+  inside "$1" ping -c 1 -W $((2 * ${SLOW:-1})) "$2"
+}
+
+attach_dual() { # ID PID NUMBER [OPTION...]
+  local id=$1 pid=$2 n=$3
+  shift 3
+  net attach "$id" --netns "$pid" --bridge br0 --address "10.1.0.$n/24" --address "fd00:1::$n/64" \
+    --gateway 10.1.0.1 --gateway fd00:1::1 --bridge-address 10.1.0.1/24 --bridge-address fd00:1::1/64 "$@"
+}
+
+link_of() { # ID [INTERFACE]
+  net plan attach "$1" --netns 1 --bridge br0 --ifname "${2:-eth0}" | sed -n 's/.* no link is called //p'
+}
+
+# All that could be left over: links, addresses, routes and flags of the host, and of the container $1.
+snapshot() {
+  local pid
+  for pid in "$HOST" "$@"; do
+    inside "$pid" ip -o -d link
+    inside "$pid" ip -o address
+    inside "$pid" ip route show table all
+    inside "$pid" ip -6 route show table all
+  done | sed -E 's/qdisc [a-z]+|tso_max_size [0-9]+//g; s/(valid_lft|preferred_lft|expires) [^ ]*//g; s/(hello|tcn|topology_change|gc|hold|message_age|forward_delay)_timer +[0-9.]+//g'
+}
+
+ours() { # how many links carry a tag
+  net list -j | jq '.links | length'
+}
+
+untagged() {
+  host ip -j link | jq '[.[] | select((.ifname | test("^rl[a-z2-7]{13}$")) and (.ifalias == null))] | length'
+}
+
+fails() { # WORDS COMMAND...: exactly one error line with the words
+  local words=$1
+  shift
+  run "$@"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [ "$(grep -c 'error:' <<<"$output")" -eq 1 ]
+  [[ $output == *"$words"* ]]
+}
+
+@test "attach: the gateway answers over IPv4 and IPv6 at once" {
+  container A
+  attach_dual web "$A" 2
+  reaches "$A" 10.1.0.1
+  reaches "$A" fd00:1::1
+  reaches "$A" 127.0.0.1
+  reaches "$A" fd00:1::2
+  [ "$(inside "$A" ip -j route show default | jq -r '.[0].gateway')" = 10.1.0.1 ]
+  [ "$(inside "$A" ip -j -6 route show default | jq -r '.[0].gateway')" = fd00:1::1 ]
+  [ "$(inside "$A" ip -j address show eth0 | jq '[.[0].addr_info[] | select(.scope == "global" and .tentative)] | length')" = 0 ]
+}
+
+@test "attach: the bridge refuses router advertisements and keeps its address" {
+  container A
+  container B
+  attach_dual web "$A" 2
+  [ "$(host cat /proc/sys/net/ipv6/conf/br0/accept_ra)" = 0 ]
+  mac=$(host cat /sys/class/net/br0/address 2>/dev/null || host ip -j link show br0 | jq -r '.[0].address')
+  attach_dual db "$B" 3
+  net detach web
+  net detach db
+  [ "$(host ip -j link show br0 | jq -r '.[0].address')" = "$mac" ]
+}
+
+@test "attach: a bridge that is up is used as it is" {
+  container A
+  host ip link add br0 type bridge
+  host ip link set br0 up
+  attach_dual web "$A" 2
+  [ "$(host cat /proc/sys/net/ipv6/conf/br0/accept_ra)" = 1 ]
+  reaches "$A" 10.1.0.1
+}
+
+@test "attach: containers on a bridge reach each other" {
+  container A
+  container B
+  attach_dual web "$A" 2
+  attach_dual db "$B" 3
+  reaches "$A" 10.1.0.3
+  reaches "$A" fd00:1::3
+  reaches "$B" 10.1.0.2
+}
+
+@test "attach --isolate: they do not, but the gateway is reached" {
+  container A
+  container B
+  attach_dual web "$A" 2 --isolate
+  attach_dual db "$B" 3 --isolate
+  run reaches "$A" 10.1.0.3
+  [ "$status" -eq 1 ]
+  run reaches "$B" fd00:1::2
+  [ "$status" -eq 1 ]
+  reaches "$A" 10.1.0.1
+  reaches "$B" fd00:1::1
+}
+
+@test "attach: MAC, MTU, hairpin and the interface's name are those asked for" {
+  container A
+  net attach web --netns "$A" --bridge br0 --ifname net7 --mac 02:00:00:00:00:07 --mtu 1400 --hairpin
+  inside "$A" ip -j link show net7 >"$BATS_TEST_TMPDIR/inside"
+  [ "$(jq -r '.[0].address' "$BATS_TEST_TMPDIR/inside")" = 02:00:00:00:00:07 ]
+  [ "$(jq -r '.[0].mtu' "$BATS_TEST_TMPDIR/inside")" = 1400 ]
+  host ip -d -j link show "$(link_of web net7)" >"$BATS_TEST_TMPDIR/outside"
+  [ "$(jq -r '.[0].mtu' "$BATS_TEST_TMPDIR/outside")" = 1400 ]
+  [ "$(jq -r '.[0].ifalias' "$BATS_TEST_TMPDIR/outside")" = rundlet:web:net7 ]
+  [ "$(jq -c '.[0].linkinfo.info_slave_data | [.hairpin, .isolated, .learning]' "$BATS_TEST_TMPDIR/outside")" = '[true,false,true]' ]
+}
+
+@test "attach: many addresses, in more than one batch" {
+  container A
+  words=()
+  for n in $(seq 2 101); do words+=(--address "10.1.0.$n/24"); done
+  net attach web --netns "$A" --bridge br0 "${words[@]}"
+  [ "$(inside "$A" ip -j -4 address show eth0 | jq '.[0].addr_info | length')" = 100 ]
+  [ "$(net status web -j | jq '.links[0].addresses | map(select(startswith("10.1."))) | length')" = 100 ]
+}
+
+@test "attach twice: the second is refused and the first lives" {
+  container A
+  attach_dual web "$A" 2
+  fails "attach web: eth0 is attached already (link $(link_of web))" attach_dual web "$A" 2
+  reaches "$A" 10.1.0.1
+  net attach web --netns "$A" --bridge br0 --ifname eth1
+  [ "$(ours)" = 2 ]
+}
+
+@test "attach: the namespace by path, which may be a bind mount" {
+  container A
+  host touch /run/ns
+  host mount --bind "/proc/$A/ns/net" /run/ns
+  attach_dual web /run/ns 2
+  kill -9 "$A"
+  [ "$(ours)" = 1 ]
+  [ "$(net status web -j | jq -r '.links[0].addresses[0]')" = 10.1.0.2/24 ]
+  net detach web --netns /run/ns
+  [ "$(ours)" = 0 ]
+}
+
+@test "attach: what is no namespace is named as such, and nothing blocks" {
+  container A
+  fails 'attach web: open network namespace /no/such: No such file or directory' net attach web --netns /no/such --bridge br0
+  fails 'attach web: open network namespace /run/ready: not a namespace' net attach web --netns /run/ready --bridge br0
+  host mkfifo /run/fifo
+  fails 'attach web: open network namespace /run/fifo: not a namespace' net attach web --netns /run/fifo --bridge br0
+  fails 'a namespace of another kind' net attach web --netns "/proc/$A/ns/mnt" --bridge br0
+  fails 'open network namespace of process 999999999: No such process' net attach web --netns 999999999 --bridge br0
+  fails "network namespace $HOST: the one of the host" net attach web --netns "$HOST" --bridge br0
+  run host ip link show br0
+  [ "$status" -ne 0 ]
+}
+
+@test "attach: without CAP_NET_ADMIN the error says so" {
+  container A
+  run host setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$NETSETUP" attach web --netns "$A" --bridge br0
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *'attach web: make bridge br0 unless it is there: Operation not permitted'* ]]
+  [[ $output == *'hint: '*'CAP_NET_ADMIN'* ]]
+}
+
+@test "words that make no sense: status 2, and the hint where to look" {
+  run net attach web --netns 1 --bridge br0 --address 10.1.0.2
+  [ "$status" -eq 2 ]
+  [[ $output == *'attach: address 10.1.0.2: no prefix length'*'hint: netsetup attach --help'* ]]
+  run net attach --help
+  [ "$status" -eq 0 ]
+  [[ $output == *'--bridge-address CIDR'* ]]
+}
+
+@test "plan: prints the operations and does none" {
+  before=$(snapshot)
+  run net plan attach web --netns 1 --bridge br0 --address 10.1.0.2/24
+  [ "$status" -eq 0 ]
+  [[ $output == *'inside   add address 10.1.0.2/24 to eth0'* ]]
+  [ "$(snapshot)" = "$before" ]
+  container A
+  attach_dual web "$A" 2
+  [ "$(net plan detach web)" = "host     delete link $(link_of web)" ]
+  [ "$(ours)" = 1 ]
+}
+
+@test "detach: twice, of an unknown id, of one interface" {
+  container A
+  attach_dual web "$A" 2
+  net attach web --netns "$A" --bridge br0 --ifname eth1
+  net detach web --ifname eth1
+  [ "$(ours)" = 1 ]
+  net detach web
+  [ "$(ours)" = 0 ]
+  net detach web
+  net detach never
+  [ "$(net detach never -j | jq -c .)" = '{"links":[]}' ]
+  attach_dual web "$A" 2
+  reaches "$A" 10.1.0.1
+}
+
+@test "detach: after the namespace is gone" {
+  container A
+  attach_dual web "$A" 2
+  net detach web --netns /run/netns/gone
+  [ "$(ours)" = 0 ]
+  attach_dual web "$A" 2
+  kill -9 "$A"
+  wait "$A" || true
+  net detach web --netns "$A"
+  net detach web
+  [ "$(ours)" = 0 ]
+}
+
+@test "detach --netns: a link to another namespace is left alone" {
+  container A
+  container B
+  attach_dual web "$A" 2
+  fails "detach web: link $(link_of web) leads to another network namespace than $B" net detach web --netns "$B"
+  [ "$(ours)" = 1 ]
+  net detach web --netns "$A"
+  [ "$(ours)" = 0 ]
+}
+
+@test "foreign links with our name are refused and left alone" {
+  container A
+  link=$(link_of web)
+  host ip link add "$link" type bridge
+  fails "attach web: link $link exists and carries no tag of ours" attach_dual web "$A" 2
+  fails "detach web: link $link carries no tag of ours: left alone" net detach web
+  host ip link set "$link" alias rundlet:other:eth3
+  fails "attach web: link name $link is taken by eth3 of other" attach_dual web "$A" 2
+  host ip link show "$link"
+}
+
+@test "a bridge name that a link of another kind has" {
+  container A
+  host ip link add br0 type veth peer name other
+  before=$(snapshot)
+  fails 'attach web: bridge br0: the name is taken by a link that is no bridge but veth' attach_dual web "$A" 2
+  [ "$(snapshot)" = "$before" ]
+}
+
+@test "a failure inside takes everything back: default route exists" {
+  container A
+  inside "$A" ip link add other type veth peer name peer
+  inside "$A" ip link set other up
+  inside "$A" ip address add 192.0.2.1/24 dev other
+  inside "$A" ip route add default via 192.0.2.2
+  before=$(snapshot "$A")
+  fails 'attach web: add default route via 10.1.0.1: File exists' attach_dual web "$A" 2
+  [ "$(snapshot "$A")" = "$before" ]
+}
+
+@test "a failure inside takes everything back: the interface's name is taken" {
+  container A
+  inside "$A" ip link add eth0 type bridge
+  before=$(snapshot "$A")
+  fails 'to eth0 inside: eth0 exists there' attach_dual web "$A" 2
+  [ "$(snapshot "$A")" = "$before" ]
+}
+
+@test "a failure inside takes everything back: no IPv6 there, in the kernel's words" {
+  container A
+  inside "$A" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+  before=$(snapshot "$A")
+  fails 'attach web: add address fd00:1::2/64 to eth0: Permission denied' attach_dual web "$A" 2
+  [ "$(snapshot "$A")" = "$before" ]
+}
+
+@test "a failure on the bridge takes back this call's addresses and no others" {
+  container A
+  host ip link add br0 address 02:00:00:00:00:99 type bridge
+  host ip address add 10.1.0.9/24 dev br0
+  host sh -c 'echo 1 >/proc/sys/net/ipv6/conf/br0/disable_ipv6'
+  before=$(snapshot "$A")
+  fails 'attach web: add address fd00:1::1/64 to br0 unless it is there: Permission denied' \
+    attach_dual web "$A" 2 --bridge-address 10.1.0.9/24
+  [ "$(snapshot "$A")" = "$before" ]
+}
+
+@test "a lost message at any point: all or nothing" {
+  container A
+  before=$(snapshot "$A")
+  for when in $(seq 40); do
+    run host strace -o /dev/null -e inject=sendto:error=ENOBUFS:when="$when" "$NETSETUP" attach web --netns "$A" --bridge br0 \
+      --address 10.1.0.2/24 --gateway 10.1.0.1 --bridge-address 10.1.0.1/24 --bridge-address 10.1.1.1/24
+    echo "$when: $output"
+    [ "$status" -ne 0 ] || break
+    [[ $output == *'attach web: '*'No buffer space available'* ]]
+    [ "$(snapshot "$A")" = "$before" ]
+  done
+  [ "$when" -gt 10 ]
+  reaches "$A" 10.1.0.1
+}
+
+@test "SIGKILL at any point: no link without a tag, and detach leaves none" {
+  container A
+  for call in sendto recvmsg setns socket; do
+    for when in $(seq 40); do
+      run host strace -o /dev/null -e inject="$call":signal=SIGKILL:when="$when" "$NETSETUP" attach web --netns "$A" --bridge br0 \
+        --address 10.1.0.2/24 --gateway 10.1.0.1 --bridge-address 10.1.0.1/24
+      [ "$(untagged)" = 0 ]
+      net detach web --netns "$A"
+      [ "$(ours)" = 0 ]
+      [ "$status" -ne 0 ] || break
+    done
+    echo "$call: finished at $when"
+    [ "$status" -eq 0 ]
+    [ "$when" -gt 1 ]
+  done
+}
+
+@test "64 at once: one bridge, every one of them attached" {
+  pids=()
+  for n in $(seq 64); do
+    unshare --net sleep infinity 3>&- 4>&- &
+    pids+=("$!")
+  done
+  SLEEPERS+=("${pids[@]}")
+  for pid in "${pids[@]}"; do wait_for is_apart "$pid"; done
+  jobs=()
+  for n in $(seq 64); do
+    net attach "same-first-15-characters-$n" --netns "${pids[n - 1]}" --bridge br0 --address "10.1.0.$((n + 1))/24" \
+      --gateway 10.1.0.1 --bridge-address 10.1.0.1/24 &
+    jobs+=("$!")
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
+  [ "$(ours)" = 64 ]
+  [ "$(net list -j | jq '[.links[] | select(.bridge == "br0" and .state == "up")] | length')" = 64 ]
+  reaches "${pids[0]}" 10.1.0.65
+  reaches "${pids[63]}" 10.1.0.1
+  jobs=()
+  for n in $(seq 64); do
+    net detach "same-first-15-characters-$n" &
+    jobs+=("$!")
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
+  [ "$(ours)" = 0 ]
+}
+
+@test "an id of 255 bytes" {
+  container A
+  id=$(printf 'x%.0s' $(seq 255))
+  attach_dual "$id" "$A" 2
+  [ "$(net status "$id" -j | jq -r '.links[0].id')" = "$id" ]
+  run net status "${id%x}y"
+  [ "$status" -eq 1 ]
+  net detach "$id"
+  [ "$(ours)" = 0 ]
+}
+
+@test "status and list: keys and words" {
+  container A
+  attach_dual web "$A" 2 --isolate -j >"$BATS_TEST_TMPDIR/attach"
+  keys='["addresses","bridge","gateways","hairpin","id","interface","isolated","link","mac","mtu","state"]'
+  [ "$(jq -c '.links[0] | keys' "$BATS_TEST_TMPDIR/attach")" = "$keys" ]
+  net status web -j >"$BATS_TEST_TMPDIR/status"
+  [ "$(jq -c '.links[0] | keys' "$BATS_TEST_TMPDIR/status")" = "$(jq -cn "$keys - [\"gateways\"]")" ]
+  [ "$(jq -c '.links[0] | [.id, .interface, .bridge, .state, .isolated, .hairpin, .mtu]' "$BATS_TEST_TMPDIR/status")" = \
+    '["web","eth0","br0","up",true,false,1500]' ]
+  [ "$(jq -r '.links[0].mac' "$BATS_TEST_TMPDIR/status")" = "$(inside "$A" cat /proc/net/dev >/dev/null && inside "$A" ip -j link show eth0 | jq -r '.[0].address')" ]
+  [ "$(jq -c '.links[0].addresses' "$BATS_TEST_TMPDIR/status")" = '["10.1.0.2/24","fd00:1::2/64"]' ]
+  run net list
+  [[ ${lines[0]} == ID*INTERFACE*LINK*BRIDGE*STATE* ]]
+  [[ ${lines[1]} == web*eth0*br0*up*10.1.0.2/24* ]]
+  inside "$A" ip link set eth0 down
+  [ "$(net list -j | jq -r '.links[0].state')" = 'no carrier' ]
+  fails 'status nobody: not attached' net status nobody
+}
+
+@test "status: works without rights, only what is inside stays out" {
+  container A
+  attach_dual web "$A" 2
+  run host setpriv --reuid 4242 --regid 4242 --clear-groups --inh-caps=-all "$NETSETUP" status web -j
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(jq -r '.links[0].bridge' <<<"$output")" = br0 ]
+}
+
+@test "loopback: set up, by process id or path, again and again" {
+  container A
+  [ "$(inside "$A" ip -j link show lo | jq '.[0].flags | index("UP")')" = null ]
+  net loopback --netns "$A"
+  reaches "$A" 127.0.0.1
+  net loopback --netns "/proc/$A/ns/net"
+  fails 'loopback 999999999: open network namespace of process 999999999: No such process' net loopback --netns 999999999
+}
+
+@test "the folder of the lock must be ours alone" {
+  container A
+  host mkdir -m 0777 /run/netsetup
+  fails 'attach web: open folder /run/netsetup: others can write to it' attach_dual web "$A" 2
+  attach_dual web "$A" 2 --root /run/mine
+  [ "$(host stat -c %a /run/mine)" = 700 ]
+}
