@@ -14,8 +14,8 @@ mkdir -p "$work/box/rootfs/bin" "$work/box/rootfs/proc" "$work/box/rootfs/sys" "
 cp /bin/busybox "$work/box/rootfs/bin/busybox"
 ln -s busybox "$work/box/rootfs/bin/true"
 "$build/rundlet" spec --bundle "$work/box"
-# No terminal; no device rules: Debian's crun wants a larger RLIMIT_MEMLOCK for them than some machines allow.
-jq '.process.terminal = false | .process.args = ["/bin/true"] | del(.linux.resources.devices)' \
+# No terminal; a version that old peers know; no device rules: Debian's crun wants a larger RLIMIT_MEMLOCK for them than some machines allow.
+jq '.process.terminal = false | .process.args = ["/bin/true"] | del(.linux.resources.devices) | .ociVersion = "1.0.2"' \
   "$work/box/config.json" >"$work/c.json"
 mv "$work/c.json" "$work/box/config.json"
 
