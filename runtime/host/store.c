@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -69,11 +70,19 @@ static int default_root(const char **ret_path, bool *ret_sticky) {
         return 0;
 }
 
-static const char *absolute(const char *path) {
-        char here[4096];
-        if (*path == '/' || !getcwd(here, sizeof(here)))
+/* One name for one place, however it was spelled: cgroups carry it, and each command must find them by it.  What does
+ * not exist yet keeps its name below the folder that does. */
+static const char *canonical(const char *path) {
+        char real[PATH_MAX];
+        if (realpath(path, real))
+                return arena_strdup(real);
+        char *parent = arena_strdup(path), *slash = strrchr(parent, '/');
+        if (errno != ENOENT || (slash && !slash[1]) || str_eq(slash ? slash + 1 : path, ".."))
                 return path;
-        return str_path(here, path);
+        if (!slash)
+                return realpath(".", real) ? str_path(arena_strdup(real), path) : path;
+        *slash = '\0';
+        return str_path(*parent ? canonical(parent) : "/", slash + 1);
 }
 
 /* mkdir -p; what is made belongs to us alone, whatever the umask. */
@@ -113,10 +122,10 @@ int store_open(const char *path, bool make, struct store *ret) {
         int r = path ? 0 : default_root(&path, &sticky);
         if (r < 0)
                 return r;
-        path = absolute(path);
         r = make ? make_folders(path, sticky ? 01700 : 0700) : 0;
         if (r < 0)
                 return r;
+        path = canonical(path);
         autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT && !make) {
                 *ret = (struct store){ -1, path };
