@@ -29,7 +29,7 @@ struct spawning {
         const struct plan *plan;
         const struct probe *probe;
         int init, image, sync; /* sync: the child's end */
-        char image_number[16];
+        const char *image_number;
 };
 
 /* -- words -- */
@@ -53,7 +53,8 @@ static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, 
         const char *place = plan->places[lane][step], *words = plan_step_words(plan, lane, step);
         const char *colon = place ? ": " : "";
         place = place ? place : "";
-        for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+        bool is_path = plan->steps[lane][step].kind == STEP_FIND && !plan->steps[lane][step].b; /* $PATH was not asked */
+        for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]) && !is_path; i++)
                 if (meanings[i].kind == plan->steps[lane][step].kind && meanings[i].error == error)
                         return fail_words(error, "%s%s%s: %s", place, colon, words, meanings[i].words);
         return fail(error, "%s%s%s", place, colon, words);
@@ -305,7 +306,7 @@ static int start_child(struct spawning *s, struct child *child) {
         s->image = image;
         int r = image;
         if (r >= 0) {
-                (void)strcpy(s->image_number, str_format("%d", image));
+                s->image_number = str_format("%d", image);
                 r = s->plan->unshares_time ? clone_in_time(s, child) : clone_child(s, child);
         }
         s->input->slot[SLOT_SYNC] = -1;

@@ -5,6 +5,7 @@
 
 #define SLOT_BYTE   1
 #define OPTION_SIZE 4096
+#define STACK_MAX   16
 
 static const struct open_how folder_how = { .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
@@ -164,10 +165,8 @@ int step_attach(const struct step *step, struct context *context) {
         return (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-#define STACK_MAX 16
-
-/* umount goes through "." to whatever is stacked over it, so this is done until "." itself is mounted nowhere: otherwise
- * the old root would stay, one chdir("/..") away. */
+/* umount goes through "." to whatever is stacked over it, so this is done until "." itself is mounted nowhere:
+ * otherwise the old root would stay, one chdir("/..") away. */
 static int detach_here(void) {
         long r = 0;
         int n = 0;

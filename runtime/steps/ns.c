@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#define EXIT_UNTOLD 127
+
 int step_setns(const struct step *step, struct context *context) {
         int fd = slot_fd(context, step->slot);
         return fd < 0 ? fd : (int)sys_setns(fd, (int)step->flags);
@@ -45,17 +47,26 @@ static int tell_pid(const struct context *context, pid_t pid) {
         return sync < 0 ? sync : send_bytes(sync, &message, sizeof(message), -1);
 }
 
+/* The new process goes on only after its pid was told: nothing that it says may come before that. */
 int step_fork(const struct step *step, struct context *context) {
-        int guard = 0;
+        int guard = 0, ends[2];
+        char told = 0;
         (void)step;
         long r = sys_prctl(PR_GET_PDEATHSIG, (unsigned long)&guard, 0, 0, 0);
+        if (r >= 0)
+                r = sys_pipe2(ends, O_CLOEXEC);
         if (r < 0)
                 return (int)r;
+        sysfd hear = ends[0], tell = ends[1];
         r = sys_fork(CLONE_PARENT | SIGCHLD, NULL);
         if (r < 0)
                 return (int)r;
         if (r > 0)
-                sys_exit(tell_pid(context, (pid_t)r) < 0 ? 127 : 0);
+                sys_exit(tell_pid(context, (pid_t)r) < 0 || sys_write(tell, &told, 1) != 1 ? EXIT_UNTOLD : 0);
+        sys_closep(&tell);
+        tell = -1;
+        if (sys_read(hear, &told, 1) != 1)
+                sys_exit(EXIT_UNTOLD);
         /* The kernel does not hand this on to children. */
         return guard ? (int)sys_prctl(PR_SET_PDEATHSIG, (unsigned long)guard, 0, 0, 0) : 0;
 }

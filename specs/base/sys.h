@@ -169,6 +169,10 @@ static inline long sys_dup3(int from, int to, int flags) {
         return sys_call3(SYS_dup3, (long)from, (long)to, (long)flags);
 }
 
+static inline long sys_pipe2(int ret_fds[2], int flags) {
+        return sys_call2(SYS_pipe2, (long)ret_fds, (long)flags);
+}
+
 static inline long sys_fcntl(int fd, int command, long argument) {
         return sys_call3(SYS_fcntl, (long)fd, (long)command, (long)argument);
 }

@@ -1,76 +1,10 @@
-/* Plans of a few steps each, run for real: in a mount namespace of our own (and a user namespace when we are not root),
- * on a tmpfs that goes away with it.  Beside the container's root lies a canary folder that hostile links lead to. */
-#include "runtime/plan/plan.h"
-#include "specs/base/arena.h"
-#include "specs/base/fd.h"
-#include "specs/base/str.h"
-#include "specs/base/sys.h"
-#include "tests/unit/test.h"
+/* Steps that act on files and mounts.  Beside the container's root lies a canary folder that hostile links lead to. */
+#include "tests/unit/steps_case.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-static char base[] = "/tmp/rundlet-steps-test-XXXXXX";
-static bool is_root;
-static int slots[SLOT_MAX];
-static struct context context = { .slot = slots, .start = -1 };
-static struct plan *plan;
-static size_t failed_step;
-
-#define ADD(kind, ...) plan_add(plan, LANE_CHILD, kind, __VA_ARGS__)
-#define TEXT(text)     plan_text(plan, text)
-
-static const char *in_base(const char *name) {
-        return str_path(base, name);
-}
-
-/* Runs what was added since the last time. */
-static int run(void) {
-        struct lane lane = plan_lane(plan, LANE_CHILD);
-        int r = steps_run(&lane, &context, &failed_step);
-        plan->count[LANE_CHILD] = 0;
-        return r;
-}
-
-/* Runs it in a child that changes itself for good; then check (0: fine) decides.  The errno of a failed step or what
- * check says is returned. */
-static int run_apart(int (*check)(void)) {
-        int status = 0;
-        pid_t pid = fork();
-        if (pid == 0) {
-                int r = run();
-                _exit(r < 0 ? -r : check ? check() : 0);
-        }
-        plan->count[LANE_CHILD] = 0;
-        return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-}
-
-static void make_file(const char *name, const char *text) {
-        autofd fd = open(in_base(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-                printf("Bail out! cannot make %s\n", name);
-}
-
-static bool file_is(const char *name, const char *text) {
-        char buffer[256];
-        autofd fd = open(in_base(name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        ssize_t n = fd < 0 ? -1 : read(fd, buffer, sizeof(buffer) - 1);
-        if (n < 0)
-                return false;
-        buffer[n] = '\0';
-        return str_eq(buffer, text);
-}
 
 static int count_entries(const char *name) {
         DIR *list = opendir(in_base(name));
@@ -86,45 +20,6 @@ static bool is_mount_point(const char *name) {
         struct statx status;
         return statx(AT_FDCWD, in_base(name), AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
                (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
-}
-
-static void open_slot(int slot, const char *name) {
-        slots[slot] = fd_close(slots[slot]);
-        slots[slot] = open(in_base(name), O_PATH | O_CLOEXEC);
-}
-
-static void write_proc(const char *path, const char *text) {
-        autofd fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, text, strlen(text)) < 0)
-                printf("# %s: %s\n", path, strerror(errno));
-}
-
-static bool set_up(void) {
-        uid_t uid = geteuid();
-        gid_t gid = getegid();
-        is_root = uid == 0;
-        if (!mkdtemp(base) || unshare(is_root ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0)
-                return false;
-        if (!is_root) {
-                write_proc("/proc/self/setgroups", "deny");
-                write_proc("/proc/self/uid_map", str_format("0 %u 1", uid));
-                write_proc("/proc/self/gid_map", str_format("0 %u 1", gid));
-        }
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
-        if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0 ||
-            sys_mount("tmpfs", base, "tmpfs", 0, NULL) < 0)
-                return false;
-        (void)umask(0);
-        for (int i = 0; i < SLOT_MAX; i++)
-                slots[i] = -1;
-        plan = plan_new();
-        context.data = plan->data;
-        return mkdir(in_base("root"), 0755) == 0 && mkdir(in_base("canary"), 0755) == 0;
-}
-
-static void tear_down(void) {
-        (void)sys_umount2(base, MNT_DETACH);
-        (void)rmdir(base);
 }
 
 static int make_tmpfs_at(const char *path, uint64_t flags) {
@@ -246,21 +141,6 @@ static void test_node(void) {
         CHECK(unlink(in_base("canary/file")) == 0);
 }
 
-/* The fd that came over the socket, -1 when none; what was said with it goes to text. */
-static int receive_fd(int from, char *text, size_t size) {
-        char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-        struct iovec part = { text, size - 1 };
-        struct msghdr message = {
-                .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-        };
-        ssize_t n = recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        int fd = -1;
-        text[n > 0 ? n : 0] = '\0';
-        if (n > 0 && CMSG_FIRSTHDR(&message))
-                memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-        return fd;
-}
-
 static void test_pty(void) {
         int ends[2];
         char text[64], line[16] = "";
@@ -326,65 +206,6 @@ static void test_copyup(void) {
         CHECK_INT(run(), -ELOOP);
 }
 
-static void add_hook(const char *script, uint64_t timeout_ms) {
-        struct strv args = { 0 }, env = { 0 };
-        strv_add(&args, "hook");
-        strv_add(&args, "-c");
-        strv_add(&args, script);
-        strv_add(&env, str_format("WHERE=%s", base));
-        struct hook_data data = { plan_strings(plan, &args), plan_strings(plan, &env) };
-        ADD(STEP_HOOK, .a = TEXT("/bin/sh"), .b = plan_bytes(plan, &data, sizeof(data), _Alignof(struct hook_data)),
-            .more = timeout_ms);
-}
-
-static void test_hook(void) {
-        make_file("state", "{\"state\":1}");
-        slots[SLOT_STATE] = open(in_base("state"), O_RDONLY | O_CLOEXEC);
-        /* Twice: each hook reads the state from its beginning, has its own environment, and no fd but the first three.
-         */
-        add_hook(
-                "read line; printf '%s' \"$line\" >$WHERE/heard; ls /proc/self/fd | wc -l >$WHERE/fds; pwd >$WHERE/pwd",
-                0);
-        add_hook("read line; printf '%s' \"$line\" >$WHERE/again", 5000);
-        CHECK_INT(run(), 0);
-        CHECK(file_is("heard", "{\"state\":1}"));
-        CHECK(file_is("again", "{\"state\":1}"));
-        CHECK(file_is("fds", "4\n"));
-        CHECK(file_is("pwd", "/\n"));
-        add_hook("exit 3", 0);
-        CHECK_INT(run(), -ECANCELED);
-        add_hook("sleep 60 & sleep 60", 100);
-        CHECK_INT(run(), -ETIMEDOUT);
-        struct hook_data data = { 0, 0 };
-        ADD(STEP_HOOK, .a = TEXT("/no/such/hook"), .b = plan_bytes(plan, &data, sizeof(data), 4));
-        CHECK_INT(run(), -ENOENT);
-}
-
-static void test_find(void) {
-        CHECK(mkdir(in_base("bin"), 0755) == 0 && mkdir(in_base("bin/folder"), 0755) == 0);
-        make_file("bin/plain", "#!/bin/sh\n");
-        make_file("bin/script", "#!/bin/sh\n");
-        CHECK(chmod(in_base("bin/script"), 0755) == 0);
-        const char *path = str_format("/nowhere:%s:/bin", in_base("bin"));
-        ADD(STEP_FIND, .a = TEXT("script"), .b = TEXT(path));
-        CHECK_INT(run(), 0);
-        CHECK_STR(context.program, in_base("bin/script"));
-        const struct {
-                const char *program;
-                int want;
-        } rows[] = { { "plain", -EACCES },
-                     { "folder", -EACCES },
-                     { "missing", -ENOENT },
-                     { "", -ENOENT },
-                     { in_base("bin/folder"), -EACCES },
-                     { in_base("bin/missing"), -ENOENT },
-                     { in_base("bin/script"), 0 } };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                ADD(STEP_FIND, .a = TEXT(rows[i].program), .b = TEXT(path));
-                CHECK_ROW(run() == rows[i].want, str_format("find \"%s\"", rows[i].program));
-        }
-}
-
 static int cwd_is_made(void) {
         char where[256];
         return getcwd(where, sizeof(where)) && str_eq(where, "/made/here") ? 0 : 200;
@@ -440,16 +261,21 @@ static void test_write(void) {
         CHECK_INT(run(), 0);
         CHECK(prctl(PR_GET_NAME, name) == 0);
         CHECK_STR(name, "written");
-        ADD(STEP_OPEN, .a = TEXT("/proc/self"), .flags = O_PATH | O_DIRECTORY, .into = SLOT_PROC, .more = OPEN_PROC);
-        CHECK_INT(run(), -ENODEV);
-        ADD(STEP_OPEN, .a = TEXT("/dev/zero"), .flags = O_PATH, .into = SLOT_NULL, .more = OPEN_NULL);
-        CHECK_INT(run(), -ENODEV);
-        ADD(STEP_OPEN, .a = TEXT("/proc/self/ns/uts"), .into = SLOT_FREE,
-            .more = OPEN_NAMESPACE | (uint64_t)CLONE_NEWNET << 32);
-        CHECK_INT(run(), -EINVAL);
-        ADD(STEP_OPEN, .a = TEXT("/proc/self/ns/uts"), .into = SLOT_FREE,
-            .more = OPEN_NAMESPACE | (uint64_t)CLONE_NEWUTS << 32);
-        CHECK_INT(run(), 0);
+        const struct {
+                const char *path;
+                uint64_t expect;
+                int want;
+        } rows[] = {
+                { "/proc/self", OPEN_PROC, -ENODEV },
+                { "/dev/zero", OPEN_NULL, -ENODEV },
+                { "/dev/zero", OPEN_FOLDER, -ENOTDIR },
+                { "/proc/self/ns/uts", OPEN_NAMESPACE | (uint64_t)CLONE_NEWNET << 32, -EINVAL },
+                { "/proc/self/ns/uts", OPEN_NAMESPACE | (uint64_t)CLONE_NEWUTS << 32, 0 },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                ADD(STEP_OPEN, .a = TEXT(rows[i].path), .into = SLOT_FREE, .more = rows[i].expect);
+                CHECK_ROW(run() == rows[i].want, rows[i].path);
+        }
         /* A failure that is tolerated leaves no fd of an earlier step behind. */
         ADD(STEP_OPEN, .a = TEXT("/no/such"), .into = SLOT_FREE, .tolerate = ENOENT);
         CHECK_INT(run(), 0);
@@ -457,18 +283,18 @@ static void test_write(void) {
 }
 
 static void test_overlay(void) {
-        CHECK(mkdir(in_base("low"), 0755) == 0 && mkdir(in_base("up"), 0755) == 0 && mkdir(in_base("work"), 0755) == 0);
-        CHECK(mkdir(in_base("merged"), 0755) == 0 && mkdir(in_base("low2"), 0755) == 0);
+        CHECK(mkdir(in_base("merged"), 0755) == 0);
+        static const char *const names[] = { "low", "low2", "up", "work" };
+        const char *at[4];
+        for (int i = 0; i < 4; i++) {
+                CHECK(mkdir(in_base(names[i]), 0755) == 0);
+                open_slot(SLOT_FREE + i, names[i]);
+                at[i] = plan_slot_reference(SLOT_FREE + i);
+        }
         make_file("low/file", "low");
-        open_slot(SLOT_FREE, "low");
-        open_slot(SLOT_FREE + 1, "low2");
-        open_slot(SLOT_FREE + 2, "up");
-        open_slot(SLOT_FREE + 3, "work");
         open_slot(SLOT_ROOTFS, "merged");
-        const char *low = plan_slot_reference(SLOT_FREE), *low2 = plan_slot_reference(SLOT_FREE + 1);
-        const char *up = plan_slot_reference(SLOT_FREE + 2), *work = plan_slot_reference(SLOT_FREE + 3);
         ADD(STEP_OVERLAY_OLD, .slot = SLOT_ROOTFS, .into = SLOT_MOUNT,
-            .a = TEXT(str_format("lowerdir=%s:%s,upperdir=%s,workdir=%s", low, low2, up, work)));
+            .a = TEXT(str_format("lowerdir=%s:%s,upperdir=%s,workdir=%s", at[0], at[1], at[2], at[3])));
         int r = run();
         if (r == -ENODEV || (r == -EPERM && !is_root)) {
                 printf("ok %d # SKIP no overlay here\n", ++test_count);
@@ -478,108 +304,6 @@ static void test_overlay(void) {
         CHECK(file_is("merged/file", "low"));
         autofd file = openat(slots[SLOT_MOUNT], "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         CHECK(file >= 0 && file_is("up/new", ""));
-}
-
-static int has_no_privilege(void) {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct data[2];
-        if (sys_capget(&header, data) < 0 || data[0].permitted != 1u << CAP_KILL || data[1].permitted != 0)
-                return 201;
-        if (data[0].effective != 1u << CAP_KILL || data[0].inheritable != 1u << CAP_KILL)
-                return 202;
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_KILL, 0, 0) != 1)
-                return 203;
-        if (prctl(PR_CAPBSET_READ, CAP_KILL) != 1 || prctl(PR_CAPBSET_READ, CAP_CHOWN) != 0)
-                return 204;
-        int signal_number = 0;
-        if (prctl(PR_GET_PDEATHSIG, &signal_number) < 0 || signal_number != SIGKILL)
-                return 205;
-        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && getuid() == (is_root ? 1000u : 0u) ? 0 : 206;
-}
-
-static void test_identity(void) {
-        const struct step_caps caps = { 1 << CAP_KILL, 1 << CAP_KILL, 1 << CAP_KILL, 1 << CAP_KILL };
-        uint32_t id = is_root ? 1000 : 0;
-        ADD(STEP_GUARD, .flags = 1);
-        ADD(STEP_BOUNDS, .flags = 1 << CAP_KILL);
-        if (is_root)
-                ADD(STEP_GROUPS, .flags = 0);
-        ADD(STEP_IDS, .flags = IDS(id, id), .more = 1);
-        ADD(STEP_CAPS, .b = plan_bytes(plan, &caps, sizeof(caps), 8));
-        ADD(STEP_NNP);
-        CHECK_INT(run_apart(has_no_privilege), 0);
-}
-
-static int personality_is_denied(void) {
-        return sys_personality(0xffffffff) == -EACCES ? 0 : 201;
-}
-
-static void test_seccomp(void) {
-        const struct sock_filter filter[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_personality, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        };
-        int ends[2];
-        char text[64];
-        uint32_t at = plan_bytes(plan, filter, sizeof(filter), 8);
-        ADD(STEP_NNP);
-        ADD(STEP_SECCOMP, .b = at, .flags = 4);
-        CHECK_INT(run_apart(personality_is_denied), 0);
-        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        autofd ours = ends[0];
-        slots[SLOT_NOTIFY] = ends[1];
-        make_file("agent", "{\"agent\":1}");
-        slots[SLOT_NOTIFY_STATE] = open(in_base("agent"), O_RDONLY | O_CLOEXEC);
-        ADD(STEP_NNP);
-        ADD(STEP_SECCOMP, .b = at, .flags = 4, .more = SECCOMP_FILTER_FLAG_NEW_LISTENER);
-        CHECK_INT(run_apart(NULL), 0);
-        autofd listener = receive_fd(ours, text, sizeof(text));
-        CHECK(listener >= 0);
-        CHECK_STR(text, "{\"agent\":1}");
-        slots[SLOT_NOTIFY] = fd_close(slots[SLOT_NOTIFY]);
-}
-
-/* The other side of the talk of start. */
-static int dial(const struct sockaddr_un *address) {
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        return connect(fd, (const void *)address, sizeof(*address)) < 0 ? fd_close(fd) : fd;
-}
-
-static int hear_type(int fd) {
-        struct step_message message;
-        struct pollfd poll_fd = { fd, POLLIN, 0 };
-        return poll(&poll_fd, 1, 5000) == 1 && recv(fd, &message, sizeof(message), 0) == sizeof(message) ? message.type
-                                                                                                         : 0;
-}
-
-static bool say(int fd, uint8_t type) {
-        const struct step_message message = { .type = type };
-        return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message);
-}
-
-static void test_start(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int status = 0;
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/sock", base);
-        slots[SLOT_START] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        CHECK(bind(slots[SLOT_START], (const void *)&address, sizeof(address)) == 0 &&
-              listen(slots[SLOT_START], 4) == 0);
-        ADD(STEP_START);
-        pid_t pid = fork();
-        if (pid == 0)
-                _exit(run() == 0 && context.start >= 0 && slots[SLOT_START] < 0 ? 7 : 1);
-        plan->count[LANE_CHILD] = 0;
-        slots[SLOT_START] = fd_close(slots[SLOT_START]);
-        int early = dial(&address); /* dies before it has said anything: the next one is heard */
-        CHECK(early >= 0 && fd_close(early) == -1);
-        autofd second = dial(&address);
-        CHECK(say(second, MESSAGE_START));
-        CHECK_INT(hear_type(second), MESSAGE_START);
-        CHECK(waitpid(pid, &status, WNOHANG) == 0);
-        CHECK(say(second, MESSAGE_GO));
-        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
 int main(void) {
@@ -594,16 +318,10 @@ int main(void) {
         test_node();
         test_pty();
         test_copyup();
-        test_hook();
-        test_find();
         test_cwd();
         test_pivot();
         test_write();
         test_overlay();
-        test_identity();
-        test_seccomp();
-        test_start();
-        CHECK_STR(step_name(STEP_MASK), "mask");
         tear_down();
         return test_done();
 }

@@ -1,0 +1,184 @@
+/* Steps that act on the process: hooks, finding the program, identity, filters, the talk of start. */
+#include "tests/unit/steps_case.h"
+
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+
+static void add_hook(const char *script, uint64_t timeout_ms) {
+        struct strv args = { 0 }, env = { 0 };
+        strv_add(&args, "hook");
+        strv_add(&args, "-c");
+        strv_add(&args, script);
+        strv_add(&env, str_format("WHERE=%s", base));
+        struct hook_data data = { plan_strings(plan, &args), plan_strings(plan, &env) };
+        ADD(STEP_HOOK, .a = TEXT("/bin/sh"), .b = plan_bytes(plan, &data, sizeof(data), _Alignof(struct hook_data)),
+            .more = timeout_ms);
+}
+
+static void test_hook(void) {
+        make_file("state", "{\"state\":1}");
+        slots[SLOT_STATE] = open(in_base("state"), O_RDONLY | O_CLOEXEC);
+        /* Twice: each hook reads the state from its beginning, has its own environment, and no fd but the first three.
+         */
+        add_hook(
+                "read line; printf '%s' \"$line\" >$WHERE/heard; ls /proc/self/fd | wc -l >$WHERE/fds; pwd >$WHERE/pwd",
+                0);
+        add_hook("read line; printf '%s' \"$line\" >$WHERE/again", 5000);
+        CHECK_INT(run(), 0);
+        CHECK(file_is("heard", "{\"state\":1}"));
+        CHECK(file_is("again", "{\"state\":1}"));
+        CHECK(file_is("fds", "4\n"));
+        CHECK(file_is("pwd", "/\n"));
+        add_hook("exit 3", 0);
+        CHECK_INT(run(), -ECANCELED);
+        add_hook("sleep 60 & sleep 60", 100);
+        CHECK_INT(run(), -ETIMEDOUT);
+        struct hook_data data = { 0, 0 };
+        ADD(STEP_HOOK, .a = TEXT("/no/such/hook"), .b = plan_bytes(plan, &data, sizeof(data), 4));
+        CHECK_INT(run(), -ENOENT);
+}
+
+static void test_find(void) {
+        CHECK(mkdir(in_base("bin"), 0755) == 0 && mkdir(in_base("bin/folder"), 0755) == 0);
+        make_file("bin/plain", "#!/bin/sh\n");
+        make_file("bin/script", "#!/bin/sh\n");
+        CHECK(chmod(in_base("bin/script"), 0755) == 0);
+        const char *path = str_format("/nowhere:%s:/bin", in_base("bin"));
+        ADD(STEP_FIND, .a = TEXT("script"), .b = TEXT(path));
+        CHECK_INT(run(), 0);
+        CHECK_STR(context.program, in_base("bin/script"));
+        const struct {
+                const char *program;
+                int want;
+        } rows[] = { { "plain", -EACCES },
+                     { "folder", -EACCES },
+                     { "missing", -ENOENT },
+                     { "", -ENOENT },
+                     { in_base("bin/folder"), -EACCES },
+                     { in_base("bin/missing"), -ENOENT },
+                     { in_base("bin/script"), 0 } };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                ADD(STEP_FIND, .a = TEXT(rows[i].program), .b = TEXT(path));
+                CHECK_ROW(run() == rows[i].want, str_format("find \"%s\"", rows[i].program));
+        }
+}
+
+static int has_no_privilege(void) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2];
+        if (sys_capget(&header, data) < 0 || data[0].permitted != 1u << CAP_KILL || data[1].permitted != 0)
+                return 201;
+        if (data[0].effective != 1u << CAP_KILL || data[0].inheritable != 1u << CAP_KILL)
+                return 202;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_KILL, 0, 0) != 1)
+                return 203;
+        if (prctl(PR_CAPBSET_READ, CAP_KILL) != 1 || prctl(PR_CAPBSET_READ, CAP_CHOWN) != 0)
+                return 204;
+        int signal_number = 0;
+        if (prctl(PR_GET_PDEATHSIG, &signal_number) < 0 || signal_number != SIGKILL)
+                return 205;
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && getuid() == (is_root ? 1000u : 0u) ? 0 : 206;
+}
+
+static void test_identity(void) {
+        const struct step_caps caps = { 1 << CAP_KILL, 1 << CAP_KILL, 1 << CAP_KILL, 1 << CAP_KILL };
+        uint32_t id = is_root ? 1000 : 0;
+        ADD(STEP_GUARD, .flags = 1);
+        ADD(STEP_BOUNDS, .flags = 1 << CAP_KILL);
+        if (is_root)
+                ADD(STEP_GROUPS, .flags = 0);
+        ADD(STEP_IDS, .flags = IDS(id, id), .more = 1);
+        ADD(STEP_CAPS, .b = plan_bytes(plan, &caps, sizeof(caps), 8));
+        ADD(STEP_NNP);
+        CHECK_INT(run_apart(has_no_privilege), 0);
+}
+
+static int personality_is_denied(void) {
+        return sys_personality(0xffffffff) == -EACCES ? 0 : 201;
+}
+
+static void test_seccomp(void) {
+        const struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_personality, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        int ends[2];
+        char text[64];
+        uint32_t at = plan_bytes(plan, filter, sizeof(filter), 8);
+        ADD(STEP_NNP);
+        ADD(STEP_SECCOMP, .b = at, .flags = 4);
+        CHECK_INT(run_apart(personality_is_denied), 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        autofd ours = ends[0];
+        slots[SLOT_NOTIFY] = ends[1];
+        make_file("agent", "{\"agent\":1}");
+        slots[SLOT_NOTIFY_STATE] = open(in_base("agent"), O_RDONLY | O_CLOEXEC);
+        ADD(STEP_NNP);
+        ADD(STEP_SECCOMP, .b = at, .flags = 4, .more = SECCOMP_FILTER_FLAG_NEW_LISTENER);
+        CHECK_INT(run_apart(NULL), 0);
+        autofd listener = receive_fd(ours, text, sizeof(text));
+        CHECK(listener >= 0);
+        CHECK_STR(text, "{\"agent\":1}");
+        slots[SLOT_NOTIFY] = fd_close(slots[SLOT_NOTIFY]);
+}
+
+/* The other side of the talk of start. */
+static int dial(const struct sockaddr_un *address) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        return connect(fd, (const void *)address, sizeof(*address)) < 0 ? fd_close(fd) : fd;
+}
+
+static int hear_type(int fd) {
+        struct step_message message;
+        struct pollfd poll_fd = { fd, POLLIN, 0 };
+        return poll(&poll_fd, 1, 5000) == 1 && recv(fd, &message, sizeof(message), 0) == sizeof(message) ? message.type
+                                                                                                         : 0;
+}
+
+static bool say(int fd, uint8_t type) {
+        const struct step_message message = { .type = type };
+        return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message);
+}
+
+static void test_start(void) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int status = 0;
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/sock", base);
+        slots[SLOT_START] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        CHECK(bind(slots[SLOT_START], (const void *)&address, sizeof(address)) == 0 &&
+              listen(slots[SLOT_START], 4) == 0);
+        ADD(STEP_START);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(run() == 0 && context.start >= 0 && slots[SLOT_START] < 0 ? 7 : 1);
+        plan->count[LANE_CHILD] = 0;
+        slots[SLOT_START] = fd_close(slots[SLOT_START]);
+        int early = dial(&address); /* dies before it has said anything: the next one is heard */
+        CHECK(early >= 0 && fd_close(early) == -1);
+        autofd second = dial(&address);
+        CHECK(say(second, MESSAGE_START));
+        CHECK_INT(hear_type(second), MESSAGE_START);
+        CHECK(waitpid(pid, &status, WNOHANG) == 0);
+        CHECK(say(second, MESSAGE_GO));
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+int main(void) {
+        if (!set_up()) {
+                printf("1..0 # SKIP no namespaces here: %s\n", strerror(errno));
+                return 0;
+        }
+        test_hook();
+        test_find();
+        test_identity();
+        test_seccomp();
+        test_start();
+        tear_down();
+        return test_done();
+}
