@@ -49,13 +49,18 @@ static const struct {
         { STEP_AWAIT, EPROTO, "an answer that was not expected" },
 };
 
+/* Only a name is looked for along $PATH; a path is there or not. */
+static bool is_by_path(const struct plan *plan, const struct step *step) {
+        return step->kind == STEP_FIND && strchr(plan->data + step->a, '/');
+}
+
 static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, int error) {
         const char *place = plan->places[lane][step], *words = plan_step_words(plan, lane, step);
         const char *colon = place ? ": " : "";
         place = place ? place : "";
-        bool is_path = plan->steps[lane][step].kind == STEP_FIND && !plan->steps[lane][step].b; /* $PATH was not asked */
-        for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]) && !is_path; i++)
-                if (meanings[i].kind == plan->steps[lane][step].kind && meanings[i].error == error)
+        const struct step *failed = &plan->steps[lane][step];
+        for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+                if (meanings[i].kind == failed->kind && meanings[i].error == error && !is_by_path(plan, failed))
                         return fail_words(error, "%s%s%s: %s", place, colon, words, meanings[i].words);
         return fail(error, "%s%s%s", place, colon, words);
 }
