@@ -390,6 +390,31 @@ fails() { # WORDS COMMAND...: exactly one error line with the words
   [ "$(ours)" = 0 ]
 }
 
+@test "attaches go one at a time, and a failed one takes nothing from under another" {
+  container A
+  attach_dual web "$A" 2
+  net detach web
+  exec {lock}<"/proc/$HOST/root/run/netsetup/lock"
+  flock "$lock"
+  run host timeout 1 "$NETSETUP" attach web --netns "$A" --bridge br0
+  [ "$status" -eq 124 ]
+  [ "$(ours)" = 0 ]
+  exec {lock}<&-
+
+  host ip link delete br0
+  container B
+  inside "$B" ip link add eth0 type bridge
+  for n in $(seq 8); do
+    attach_dual bad "$B" 9 & # makes the bridge when it is first, and fails
+    bad=$!
+    attach_dual web "$A" 2
+    wait "$bad" && return 1
+    reaches "$A" 10.1.0.1
+    net detach web
+    host ip link delete br0
+  done
+}
+
 @test "an id of 255 bytes" {
   container A
   id=$(printf 'x%.0s' $(seq 255))
