@@ -1,45 +1,34 @@
-/* Seccomp profile -> BPF instructions.  The only file that knows libseccomp.  Parent side; its one system call beside
- * reading is the memfd that libseccomp 2.5 writes the program to.  Spec: config-linux.md "Seccomp".
+/* Seccomp profile -> BPF instructions.  The only file that knows libseccomp, whose tables give the numbers of system
+ * calls; see seccomp_filter.h for why the program is not its.  Parent side; pure.  Spec: config-linux.md "Seccomp".
  *
  * Where the spec leaves room: the native architecture is always part of the filter, a call through any other is fatal
  * to the process; names that this libseccomp does not know are left out with a warning (an error when the annotation
  * run.oci.seccomp_fail_unknown_syscall asks); calls that the profile does not name get its default action, however new
  * they are; a rule that uses one argument twice is satisfied by any one of its comparisons, as engines expect. */
 #include "runtime/plan/plan.h"
-#include "runtime/plan/seccomp_exact.h"
+#include "runtime/plan/seccomp_filter.h"
+#include "runtime/plan/seccomp_i386.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
-#include "specs/base/fd.h"
-#include "specs/base/file.h"
 #include "specs/oci_names.h"
 
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 
-#define ARGUMENTS       6
-#define MAX_FILTER_SIZE (4096 * sizeof(struct sock_filter)) /* BPF_MAXINSNS: the kernel takes no more */
-#define FLAG(name)      SECCOMP_FILTER_FLAG_##name
+#define ARGUMENTS  6
+#define FLAG(name) SECCOMP_FILTER_FLAG_##name
 
 struct compiler {
         struct build *build;
         const struct oci_seccomp *profile;
-        scmp_filter_ctx filter;
-        uint32_t default_action;
-        struct u32v arches;               /* of the profile, as libseccomp numbers them */
-        struct strv unknown, conditional; /* names of calls: unknown to libseccomp, with rules that look at arguments */
+        struct u32v arches; /* native first, as libseccomp numbers them */
+        struct filter filter;
+        struct strv unknown; /* names of calls that libseccomp does not know */
         bool notifies;
-        struct exact_program exact; /* in front of libseccomp's program */
 };
-
-static void filter_release(scmp_filter_ctx *filter) {
-        if (*filter)
-                seccomp_release(*filter);
-}
 
 /* The kernel's action word; errno_ret is only for the two that carry a number. */
 static int translate_action(const char *place, int64_t action, const struct opt_u32 *errno_ret, uint32_t *ret) {
@@ -81,38 +70,32 @@ struct strv plan_seccomp_archs(void) {
         return known;
 }
 
-static int add_architectures(struct compiler *c) {
-        c->arches.at = arena_array(c->profile->architectures.n, sizeof(*c->arches.at));
+static void add_architecture(struct compiler *c, uint32_t arch) {
+        for (size_t i = 0; i < c->arches.n; i++)
+                if (c->arches.at[i] == arch)
+                        return;
+        c->arches.at[c->arches.n++] = arch;
+        if (arch == SCMP_ARCH_X32)
+                c->filter.has_x32 =
+                        true; /* it has the name of x86-64 in what the kernel says, and numbers of its own */
+        else
+                c->filter.arches.at[c->filter.arches.n++] = arch;
+}
+
+static void add_architectures(struct compiler *c) {
+        c->arches.at = arena_array(c->profile->architectures.n + 1, sizeof(*c->arches.at));
+        c->filter.arches.at = arena_array(c->profile->architectures.n + 1, sizeof(*c->filter.arches.at));
+        add_architecture(c, seccomp_arch_native());
         for (size_t i = 0; i < c->profile->architectures.n; i++) {
                 const char *name = c->profile->architectures.at[i];
                 uint32_t arch = resolve_architecture(name);
-                if (!arch) {
-                        /* Not ours, then: calls through it stay fatal. */
+                if (arch)
+                        add_architecture(c, arch);
+                else /* not ours, then: calls through it stay fatal */
                         plan_warn(c->build->plan,
                                   "linux.seccomp.architectures[%zu]: %s: unknown to libseccomp, left out", i,
                                   str_printable(name));
-                        continue;
-                }
-                int r = seccomp_arch_add(c->filter, arch);
-                if (r < 0 && r != -EEXIST)
-                        return fail(r, "linux.seccomp.architectures[%zu]: %s", i, name);
-                if (r == 0)
-                        c->arches.at[c->arches.n++] = arch;
         }
-        return 0;
-}
-
-static struct scmp_arg_cmp comparison(const struct oci_seccomp_arg *arg) {
-        static const enum scmp_compare operators[] = {
-                [OCI_CMP_NE] = SCMP_CMP_NE,
-                [OCI_CMP_LT] = SCMP_CMP_LT,
-                [OCI_CMP_LE] = SCMP_CMP_LE,
-                [OCI_CMP_EQ] = SCMP_CMP_EQ,
-                [OCI_CMP_GE] = SCMP_CMP_GE,
-                [OCI_CMP_GT] = SCMP_CMP_GT,
-                [OCI_CMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
-        };
-        return (struct scmp_arg_cmp){ arg->index, operators[arg->op.v], arg->value, arg->value_two };
 }
 
 static bool repeats_argument(const struct oci_seccomp_syscall *rule) {
@@ -125,21 +108,47 @@ static bool repeats_argument(const struct oci_seccomp_syscall *rule) {
         return false;
 }
 
-/* One call under one rule: all comparisons together, or one rule for each when an argument is used twice. */
-static int add_call(struct compiler *c, int number, uint32_t action, const struct oci_seccomp_syscall *rule) {
-        struct scmp_arg_cmp all[ARGUMENTS];
-        if (repeats_argument(rule)) {
-                for (size_t i = 0; i < rule->args.n; i++) {
-                        struct scmp_arg_cmp one = comparison(&rule->args.at[i]);
-                        int r = seccomp_rule_add_array(c->filter, action, number, 1, &one);
-                        if (r < 0)
-                                return r;
-                }
-                return 0;
+/* A rule for one call: all comparisons together, or one rule for each when an argument is used twice. */
+static void add_alternatives(struct compiler *c, struct filter_call call, const struct oci_seccomp_syscall *rule) {
+        size_t step = repeats_argument(rule) ? 1 : rule->args.n;
+        call.count = step;
+        for (size_t a = 0; a == 0 || a < rule->args.n; a += step ? step : 1) {
+                call.args = rule->args.at ? &rule->args.at[a] : NULL;
+                filter_add(&c->filter, &call);
         }
-        for (size_t i = 0; i < rule->args.n; i++)
-                all[i] = comparison(&rule->args.at[i]);
-        return seccomp_rule_add_array(c->filter, action, number, (unsigned)rule->args.n, all);
+}
+
+/* The arguments of a call through the shared number of i386 are in memory, which no filter sees: a rule for the call
+ * holds there whatever they are. */
+static void add_i386_call(struct compiler *c, struct filter_call call, const struct i386_doors *doors,
+                          const struct oci_seccomp_syscall *rule) {
+        if (doors->own) {
+                call.number = doors->own;
+                add_alternatives(c, call, rule);
+        }
+        call.number = doors->shared;
+        call.args = arena_memdup(&doors->arg, sizeof(doors->arg));
+        call.count = 1;
+        filter_add(&c->filter, &call);
+}
+
+static void add_call(struct compiler *c, const char *name, uint32_t action, const struct oci_seccomp_syscall *rule) {
+        for (size_t i = 0; i < c->arches.n; i++) {
+                uint32_t arch = c->arches.at[i];
+                struct i386_doors doors;
+                int number = seccomp_syscall_resolve_name_arch(arch, name);
+                struct filter_call call = {
+                        .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch,
+                        .number = (uint32_t)number,
+                        .action = action,
+                        .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
+                };
+                if (number >= 0)
+                        add_alternatives(c, call, rule);
+                else if (arch == SCMP_ARCH_X86 && i386_doors(number, &doors))
+                        add_i386_call(c, call, &doors, rule);
+                /* Other negative numbers: the architecture does not have that call. */
+        }
 }
 
 /* The child hands the listener over with sendmsg, which nobody could answer for before it is handed over. */
@@ -163,14 +172,13 @@ static int add_rule(struct compiler *c, size_t index) {
         for (size_t i = 0; i < rule->args.n; i++)
                 if (rule->args.at[i].index >= ARGUMENTS)
                         return fail_words(EINVAL, "%s.args[%zu].index: a system call has arguments 0 to 5", place, i);
-        if (action == c->default_action)
+        if (action == c->filter.otherwise)
                 return 0;
         if (repeats_argument(rule))
                 plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough",
                           place);
         for (size_t i = 0; i < rule->names.n; i++) {
-                int number = seccomp_syscall_resolve_name(rule->names.at[i]);
-                if (number == __NR_SCMP_ERROR) {
+                if (seccomp_syscall_resolve_name(rule->names.at[i]) == __NR_SCMP_ERROR) {
                         if (!strv_has(&c->unknown, rule->names.at[i]))
                                 strv_add(&c->unknown, str_printable(rule->names.at[i]));
                         continue;
@@ -178,84 +186,7 @@ static int add_rule(struct compiler *c, size_t index) {
                 r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, place, rule->names.at[i]) : 0;
                 if (r < 0)
                         return r;
-                if (rule->args.n && !strv_has(&c->conditional, rule->names.at[i]))
-                        strv_add(&c->conditional, rule->names.at[i]);
-                r = add_call(c, number, action, rule);
-                if (r < 0)
-                        return fail(r, "%s: %s", place, str_printable(rule->names.at[i]));
-        }
-        return 0;
-}
-
-/* -- calls with several conditional rules, see seccomp_exact.h -- */
-struct alternatives {
-        struct exact_rule *at;
-        size_t n;
-        bool is_simple; /* nothing that libseccomp gets wrong */
-};
-
-/* Every alternative of a call in the order of the profile.  Simple is what every profile has: a rule without
- * comparisons (which settles the call), one alternative alone, or one argument that may be any of several numbers. */
-static int collect_alternatives(struct compiler *c, const char *name, struct alternatives *ret) {
-        struct alternatives all = { .is_simple = true };
-        size_t room = 0;
-        for (size_t i = 0; i < c->profile->syscalls.n; i++)
-                room += c->profile->syscalls.at[i].args.n;
-        all.at = arena_array(room, sizeof(*all.at));
-        for (size_t i = 0; i < c->profile->syscalls.n; i++) {
-                const struct oci_seccomp_syscall *rule = &c->profile->syscalls.at[i];
-                uint32_t action;
-                int r = translate_action("linux.seccomp", rule->action.v, &rule->errno_ret, &action);
-                if (r < 0)
-                        return r;
-                if (action == c->default_action || !strv_has(&rule->names, name))
-                        continue;
-                if (!rule->args.n) {
-                        ret->is_simple = true;
-                        return 0;
-                }
-                size_t step = repeats_argument(rule) ? 1 : rule->args.n;
-                for (size_t a = 0; a < rule->args.n; a += step) {
-                        const struct oci_seccomp_arg *args = &rule->args.at[a];
-                        all.at[all.n++] = (struct exact_rule){ args, step, action };
-                        if (step > 1 || args->op.v != OCI_CMP_EQ || args->index != all.at[0].args->index ||
-                            action != all.at[0].action)
-                                all.is_simple = false;
-                }
-        }
-        all.is_simple = all.is_simple || all.n < 2;
-        *ret = all;
-        return 0;
-}
-
-static void add_exact_call(struct compiler *c, const char *name, uint32_t arch, const struct alternatives *all) {
-        int number = seccomp_syscall_resolve_name_arch(arch, name);
-        if (number < 0)
-                return; /* not on this architecture, or part of a call of many, which libseccomp takes apart */
-        const struct exact_call call = {
-                .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch, /* as seccomp_data has it */
-                .number = (uint32_t)number,
-                .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
-                .otherwise = c->default_action,
-                .rules = all->at,
-                .count = all->n,
-        };
-        seccomp_exact(&c->exact, &call);
-}
-
-static int add_exact(struct compiler *c) {
-        for (size_t i = 0; i < c->conditional.n; i++) {
-                const char *name = c->conditional.at[i];
-                struct alternatives all = { 0 };
-                int r = collect_alternatives(c, name, &all);
-                if (r < 0)
-                        return r;
-                if (all.is_simple)
-                        continue;
-                add_exact_call(c, name, seccomp_arch_native(), &all);
-                for (size_t a = 0; a < c->arches.n; a++)
-                        if (c->arches.at[a] != seccomp_arch_native())
-                                add_exact_call(c, name, c->arches.at[a], &all);
+                add_call(c, rule->names.at[i], action, rule);
         }
         return 0;
 }
@@ -291,34 +222,18 @@ static uint64_t filter_flags(struct compiler *c) {
         return flags;
 }
 
-static int export_filter(struct compiler *c) {
+static int add_step(struct compiler *c) {
         struct plan *plan = c->build->plan;
-        autofd memory = memfd_create("seccomp", MFD_CLOEXEC);
-        char *text;
-        size_t size, front = c->exact.n * sizeof(struct sock_filter);
-        if (memory < 0)
-                return fail(errno, "linux.seccomp: memfd_create");
-        int r = front ? write_fd(memory, c->exact.at, front) : 0;
-        if (r < 0)
-                return fail_in(r, "linux.seccomp");
-        r = seccomp_export_bpf(c->filter, memory);
-        if (r < 0)
-                return fail(r, "linux.seccomp: compile the filter");
-        if (lseek(memory, 0, SEEK_SET) < 0)
-                return fail(errno, "linux.seccomp: read the filter");
-        r = read_fd(memory, MAX_FILTER_SIZE, &text, &size);
-        if (r == -EFBIG)
-                return fail_words(EFBIG,
-                                  "linux.seccomp: the filter is larger than the kernel takes (4096 instructions)");
-        if (r < 0)
-                return fail_in(r, "linux.seccomp");
+        struct filter_program program = filter_compile(&c->filter);
+        if (program.n > BPF_MAXINSNS)
+                return fail_words(E2BIG, "linux.seccomp: the filter has %zu instructions, the kernel takes %d",
+                                  program.n, BPF_MAXINSNS);
         plan->place = "linux.seccomp";
-        plan_add(plan, LANE_CHILD, STEP_SECCOMP, .b = plan_bytes(plan, text, size, _Alignof(struct sock_filter)),
-                 .flags = size / sizeof(struct sock_filter), .more = filter_flags(c));
+        plan_add(plan, LANE_CHILD, STEP_SECCOMP, .flags = program.n, .more = filter_flags(c),
+                 .b = plan_bytes(plan, program.at, program.n * sizeof(*program.at), _Alignof(struct sock_filter)));
         return 0;
 }
 
-/* A bad architecture kills the process, not only the thread; level 2 makes a binary tree of the call numbers. */
 static int start_filter(struct compiler *c) {
         const struct oci_seccomp *profile = c->profile;
         int64_t action = profile->default_action.v;
@@ -326,41 +241,25 @@ static int start_filter(struct compiler *c) {
                 return fail_words(EINVAL,
                                   "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY would stop sendmsg: the listener "
                                   "could never be handed over");
-        int r = translate_action("linux.seccomp.defaultErrnoRet", action, &profile->default_errno_ret,
-                                 &c->default_action);
-        if (r < 0)
-                return r;
-        c->filter = seccomp_init(c->default_action);
-        if (!c->filter)
-                return fail_words(EINVAL, "linux.seccomp.defaultAction: %s: not supported by this kernel or libseccomp",
-                                  names_of(&oci_seccomp_action_names, action));
-        r = seccomp_attr_set(c->filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-        if (r == 0)
-                r = seccomp_attr_set(c->filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        return r < 0 ? fail(r, "linux.seccomp: set up libseccomp") : 0;
+        c->filter.foreign = SCMP_ACT_KILL_PROCESS;
+        return translate_action("linux.seccomp.defaultErrnoRet", action, &profile->default_errno_ret,
+                                &c->filter.otherwise);
 }
 
 int plan_seccomp(struct build *b) {
         const struct oci_seccomp *profile = b->config->linux_ ? b->config->linux_->seccomp : NULL;
-        __attribute__((cleanup(filter_release))) scmp_filter_ctx filter = NULL;
         struct compiler c = { .build = b, .profile = profile };
         if (!profile)
                 return 0;
         int r = start_filter(&c);
-        filter = c.filter;
         if (r < 0)
                 return r;
-        r = add_architectures(&c);
-        if (r < 0)
-                return r;
+        add_architectures(&c);
         for (size_t i = 0; i < profile->syscalls.n; i++) {
                 r = add_rule(&c, i);
                 if (r < 0)
                         return r;
         }
         r = tell_unknown(&c);
-        if (r < 0)
-                return r;
-        r = add_exact(&c);
-        return r < 0 ? r : export_filter(&c);
+        return r < 0 ? r : add_step(&c);
 }

@@ -1,13 +1,15 @@
-#include "runtime/plan/seccomp_exact.h"
+#include "runtime/plan/seccomp_filter.h"
 
 #include "specs/base/arena.h"
 #include "specs/oci_names.h"
 
+#include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <stdlib.h>
 
 #define OFFSET(member) ((uint32_t)offsetof(struct seccomp_data, member))
 
-static size_t emit(struct exact_program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf) {
+static size_t emit(struct filter_program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf) {
         if (p->n == p->room) {
                 size_t room = p->room ? 2 * p->room : 64;
                 p->at = arena_grow(p->at, p->n * sizeof(*p->at), room * sizeof(*p->at));
@@ -17,16 +19,16 @@ static size_t emit(struct exact_program *p, uint16_t code, uint32_t k, uint8_t j
         return p->n++;
 }
 
-static void load(struct exact_program *p, uint32_t offset) {
+static void load(struct filter_program *p, uint32_t offset) {
         (void)emit(p, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
 }
 
 /* A jump far ahead, whose distance land() fills in. */
-static size_t leave(struct exact_program *p) {
+static size_t leave(struct filter_program *p) {
         return emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
 }
 
-static void land(struct exact_program *p, size_t jump) {
+static void land(struct filter_program *p, size_t jump) {
         p->at[jump].k = (uint32_t)(p->n - jump - 1);
 }
 
@@ -41,7 +43,7 @@ static struct outcome outcome_in(unsigned left, bool is_negated) {
 }
 
 /* Both halves of a masked argument are equal to those of the datum. */
-static void emit_equal(struct exact_program *p, const struct exact_call *call, uint32_t index, const uint64_t pair[2],
+static void emit_equal(struct filter_program *p, const struct filter_call *call, uint32_t index, const uint64_t pair[2],
                        bool is_negated) {
         uint64_t mask = pair[0], datum = pair[1];
         uint32_t low = OFFSET(args) + index * 8;
@@ -57,7 +59,7 @@ static void emit_equal(struct exact_program *p, const struct exact_call *call, u
 }
 
 /* The argument is greater than value, or equal where the operator says so. */
-static void emit_greater(struct exact_program *p, const struct exact_call *call, const struct oci_seccomp_arg *arg,
+static void emit_greater(struct filter_program *p, const struct filter_call *call, const struct oci_seccomp_arg *arg,
                          bool is_negated) {
         uint32_t low = OFFSET(args) + arg->index * 8;
         bool takes_equal = arg->op.v == OCI_CMP_GE || arg->op.v == OCI_CMP_LT; /* LT is not GE, LE is not GT */
@@ -72,7 +74,8 @@ static void emit_greater(struct exact_program *p, const struct exact_call *call,
         (void)emit(p, BPF_JMP | (takes_equal ? BPF_JGE : BPF_JGT) | BPF_K, (uint32_t)arg->value, last.yes, last.no);
 }
 
-static void emit_comparison(struct exact_program *p, const struct exact_call *call, const struct oci_seccomp_arg *arg) {
+static void emit_comparison(struct filter_program *p, const struct filter_call *call,
+                            const struct oci_seccomp_arg *arg) {
         const uint64_t exact[2] = { UINT64_MAX, arg->value }, masked[2] = { arg->value, arg->value_two };
         switch ((enum oci_seccomp_op)arg->op.v) {
         case OCI_CMP_EQ:
@@ -93,25 +96,121 @@ static void emit_comparison(struct exact_program *p, const struct exact_call *ca
         }
 }
 
-void seccomp_exact(struct exact_program *p, const struct exact_call *call) {
-        load(p, OFFSET(arch));
-        (void)emit(p, BPF_JMP | BPF_JEQ | BPF_K, call->arch, 1, 0);
-        size_t other_arch = leave(p);
-        load(p, OFFSET(nr));
-        (void)emit(p, BPF_JMP | BPF_JEQ | BPF_K, call->number, 1, 0);
-        size_t other_call = leave(p);
-        for (size_t i = 0; i < call->count; i++) {
-                const struct exact_rule *rule = &call->rules[i];
-                size_t *fails = arena_array(rule->count, sizeof(*fails));
-                for (size_t a = 0; a < rule->count; a++) {
-                        emit_comparison(p, call, &rule->args[a]);
-                        fails[a] = leave(p);
-                }
-                (void)emit(p, BPF_RET | BPF_K, rule->action, 0, 0);
-                for (size_t a = 0; a < rule->count; a++)
-                        land(p, fails[a]);
+/* One rule: falls through to what follows when a comparison fails. */
+static void emit_rule(struct filter_program *p, const struct filter_call *rule) {
+        size_t *fails = arena_array(rule->count, sizeof(*fails));
+        for (size_t a = 0; a < rule->count; a++) {
+                emit_comparison(p, rule, &rule->args[a]);
+                fails[a] = leave(p);
         }
-        (void)emit(p, BPF_RET | BPF_K, call->otherwise, 0, 0);
-        land(p, other_arch);
-        land(p, other_call);
+        (void)emit(p, BPF_RET | BPF_K, rule->action, 0, 0);
+        for (size_t a = 0; a < rule->count; a++)
+                land(p, fails[a]);
+}
+
+/* -- ranges of call numbers -- */
+struct range {
+        uint32_t first;                  /* up to the next one's */
+        uint32_t action;                 /* when no rule holds */
+        const struct filter_call *rules; /* NULL: none */
+        size_t count;
+};
+
+struct ranges {
+        struct range *at;
+        size_t n;
+};
+
+/* A range that begins where the last one does replaces it; one that only goes on with the same is not needed. */
+static void put_range(struct ranges *ranges, struct range range) {
+        if (ranges->n && ranges->at[ranges->n - 1].first == range.first)
+                ranges->n--;
+        const struct range *last = ranges->n ? &ranges->at[ranges->n - 1] : NULL;
+        if (last && !last->rules && !range.rules && last->action == range.action)
+                return;
+        ranges->at[ranges->n++] = range;
+}
+
+/* The rules of one call, in order: without comparisons, the first of those decides. */
+static struct range range_of(const struct filter *filter, const struct filter_call *rules, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (!rules[i].count)
+                        return (struct range){ .first = rules[i].number, .action = rules[i].action };
+        return (struct range){ rules[0].number, filter->otherwise, rules, count };
+}
+
+#define X32_BIT UINT32_C(0x40000000) /* of system call numbers, <asm/unistd.h> of x86 */
+
+static struct ranges ranges_of(const struct filter *filter, uint32_t arch) {
+        struct ranges ranges = { .at = arena_array(2 * filter->calls.n + 3, sizeof(*ranges.at)) };
+        put_range(&ranges, (struct range){ .first = 0, .action = filter->otherwise });
+        for (size_t i = 0, next; i < filter->calls.n; i = next) {
+                const struct filter_call *calls = &filter->calls.at[i];
+                for (next = i + 1; next < filter->calls.n && filter->calls.at[next].number == calls->number; next++)
+                        if (filter->calls.at[next].arch != calls->arch)
+                                break;
+                if (calls->arch != arch)
+                        continue;
+                put_range(&ranges, range_of(filter, calls, next - i));
+                put_range(&ranges, (struct range){ .first = calls->number + 1, .action = filter->otherwise });
+        }
+        if (arch == AUDIT_ARCH_X86_64 && !filter->has_x32) {
+                put_range(&ranges, (struct range){ .first = X32_BIT, .action = filter->foreign });
+                /* -1, which a tracer sets to skip a call, is no number of x32. */
+                put_range(&ranges, (struct range){ .first = UINT32_MAX, .action = filter->otherwise });
+        }
+        return ranges;
+}
+
+static void emit_search(struct filter_program *p, const struct range *at, size_t n) {
+        if (n > 1) {
+                size_t half = n / 2;
+                (void)emit(p, BPF_JMP | BPF_JGE | BPF_K, at[half].first, 0, 1);
+                size_t upper = leave(p);
+                emit_search(p, at, half);
+                land(p, upper);
+                emit_search(p, at + half, n - half);
+                return;
+        }
+        for (size_t i = 0; i < at->count; i++)
+                emit_rule(p, &at->rules[i]);
+        (void)emit(p, BPF_RET | BPF_K, at->action, 0, 0);
+}
+
+static int compare_calls(const void *left, const void *right) {
+        const struct filter_call *a = left, *b = right;
+        if (a->arch != b->arch)
+                return a->arch < b->arch ? -1 : 1;
+        if (a->number != b->number)
+                return a->number < b->number ? -1 : 1;
+        return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void filter_add(struct filter *filter, const struct filter_call *call) {
+        size_t n = filter->calls.n;
+        if (n == filter->room) {
+                size_t room = n ? 2 * n : 512;
+                filter->calls.at = arena_grow(filter->calls.at, n * sizeof(*call), room * sizeof(*call));
+                filter->room = room;
+        }
+        filter->calls.at[n] = *call;
+        filter->calls.at[n].order = n;
+        filter->calls.n++;
+}
+
+struct filter_program filter_compile(struct filter *filter) {
+        struct filter_program program = { 0 };
+        if (filter->calls.n)
+                qsort(filter->calls.at, filter->calls.n, sizeof(*filter->calls.at), compare_calls);
+        load(&program, OFFSET(arch));
+        for (size_t i = 0; i < filter->arches.n; i++) {
+                struct ranges ranges = ranges_of(filter, filter->arches.at[i]);
+                (void)emit(&program, BPF_JMP | BPF_JEQ | BPF_K, filter->arches.at[i], 1, 0);
+                size_t other = leave(&program);
+                load(&program, OFFSET(nr));
+                emit_search(&program, ranges.at, ranges.n);
+                land(&program, other);
+        }
+        (void)emit(&program, BPF_RET | BPF_K, filter->foreign, 0, 0);
+        return program;
 }

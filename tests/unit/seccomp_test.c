@@ -313,6 +313,59 @@ static void test_engine_profile(void) {
 #endif
 }
 
+#define KILL_ONE                                                                                                       \
+        "{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["                                               \
+        "{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]}"
+
+/* Socket and ipc calls of i386 by their own number and through the shared one, whose other arguments nobody sees. */
+static void test_i386_doors(void) {
+#if defined(__x86_64__)
+        struct build *b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0),
+                .linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\"],"
+                          "\"syscalls\":[{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":["
+                          "{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_EQ\"}]},"
+                          "{\"names\":[\"recv\",\"shmat\"],\"action\":\"SCMP_ACT_ALLOW\"}]}" });
+        static const struct {
+                int number;
+                uint64_t first;
+                bool is_allowed;
+        } rows[] = {
+                { 359, 2, true },  { 359, 40, false }, { 102, 1, true },       { 102, 2, false },
+                { 102, 10, true }, { 117, 21, true },  { 117, 0x10015, true }, { 117, 22, false },
+                { 397, 0, true },  { 398, 0, false },  { 41, 2, false },
+        };
+        CHECK(plan_seccomp(b) == 0);
+        struct filter f = filter_of(b);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                CHECK_INT(call(&f, AUDIT_ARCH_I386, rows[i].number, rows[i].first, 99),
+                          rows[i].is_allowed ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM);
+        CHECK_INT(call(&f, NATIVE, SYS_socket, 2, 0), SECCOMP_RET_ALLOW);
+        CHECK_INT(call(&f, NATIVE, 0x40000000 + SYS_socket, 2, 0), SECCOMP_RET_KILL_PROCESS);
+        CHECK_INT(call(&f, NATIVE, -1, 0, 0), SECCOMP_RET_ERRNO | EPERM);
+        CHECK_INT(call(&f, NATIVE, -2, 0, 0), SECCOMP_RET_KILL_PROCESS);
+#endif
+}
+
+/* A rule without comparisons settles a call, wherever it stands. */
+static void test_unconditional(void) {
+        static const char *const profiles[] = {
+                "{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_TRAP\"}," KILL_ONE,
+                KILL_ONE ",{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_TRAP\"}",
+        };
+        for (size_t i = 0; i < 2; i++) {
+                struct build *b = plan_case_build(&(struct plan_case){
+                        .process = USER(0, 0),
+                        .linux_ = str_format("\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[%s]}",
+                                             profiles[i]) });
+                CHECK(plan_seccomp(b) == 0);
+                struct filter f = filter_of(b);
+                CHECK_INT(call(&f, NATIVE, SYS_kill, 1, 0), SECCOMP_RET_TRAP);
+                CHECK_INT(call(&f, NATIVE, SYS_kill, 2, 0), SECCOMP_RET_TRAP);
+                CHECK_INT(call(&f, NATIVE, SYS_getppid, 2, 0), SECCOMP_RET_ALLOW);
+        }
+}
+
 /* On an architecture of 32 bits, a number is compared as the 32 bits it is there. */
 static void test_narrow(void) {
 #if defined(__x86_64__)
@@ -439,6 +492,8 @@ static void test_live(void) {
 
 int main(void) {
         test_engine_profile();
+        test_i386_doors();
+        test_unconditional();
         test_narrow();
         test_flags();
         test_refused();
