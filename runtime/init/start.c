@@ -65,7 +65,7 @@ int memcmp(const void *a, const void *b, size_t size) {
 }
 
 static int slots[SLOT_MAX];
-static struct context context = { .slot = slots, .start = -1 };
+static struct context context;
 
 static int parse_fd(const char *text) {
         int fd = 0;
@@ -139,6 +139,8 @@ void init_main(const long *stack) {
         int fd = stack[0] == 2 ? parse_fd(argv[1]) : -1;
         const struct plan_image *image = map_plan(fd);
         size_t step = 0;
+        context.slot = slots;
+        context.start = -1;
         if (!image)
                 sys_exit(EXIT_FAILED);
         (void)sys_close(fd);
