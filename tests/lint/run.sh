@@ -87,7 +87,7 @@ child_symbols() {
   local objects
   mapfile -t objects < <(find "$BUILD/init" -name '*.o')
   [ "${#objects[@]}" -gt 3 ] || { echo "only ${#objects[@]} objects in $BUILD/init"; return; }
-  nm --undefined-only --just-symbol-name "${objects[@]}" | grep -v -e ':$' -e '^$' | sort -u >"$BUILD/lint.needed"
+  nm --undefined-only --just-symbols "${objects[@]}" | grep -v -e ':$' -e '^$' | sort -u >"$BUILD/lint.needed"
   nm --defined-only --extern-only "${objects[@]}" | awk 'NF == 3 { print $3 }' | sort -u >"$BUILD/lint.defined"
   comm -23 "$BUILD/lint.needed" "$BUILD/lint.defined" | sed 's/^/not in the image: /'
   nm --undefined-only "$BUILD/rundlet-init" 2>/dev/null | sed 's/^/undefined in rundlet-init:/'
