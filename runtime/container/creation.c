@@ -90,8 +90,9 @@ static int make_overlay(struct creation *c) {
                 return 0;
         if (is_private && mkdirat(c->entry.folder, "overlay", 0700) < 0)
                 return fail(errno, "make %s/overlay", c->entry.path);
-        const char *path = is_private ? str_path(c->entry.path, "overlay")
-                         : *upper == '/' ? upper : str_path(c->prepared.bundle, upper);
+        const char *path = is_private      ? str_path(c->entry.path, "overlay")
+                           : *upper == '/' ? upper
+                                           : str_path(c->prepared.bundle, upper);
         autofd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return fail(errno, "annotations[\"org.rundlet.overlay.upper\"]: open %s", path);
@@ -103,7 +104,8 @@ static int make_overlay(struct creation *c) {
 
 /* -- the way up -- */
 
-/* The claim on the id, and the intent: from here on whoever dies leaves something that names what it was about to make. */
+/* The claim on the id, and the intent: from here on whoever dies leaves something that names what it was about to make.
+ */
 static int claim(struct creation *c) {
         const struct container_options *options = c->options;
         int r = prepare_plan(options, str_path(c->store.path, options->id), c->waits_for_start, &c->prepared);
@@ -151,13 +153,15 @@ static int run_hooks(struct creation *c) {
         struct oci_state state = container_oci_state(&c->record, CONTAINER_CREATING);
         int r = 0;
         state.pid = c->child.pid;
-        /* linux.netDevices belong here, before the hooks: the network namespace exists and nothing has run in it yet. */
+        /* linux.netDevices belong here, before the hooks: the network namespace exists and nothing has run in it yet.
+         */
         if (!hooks)
                 return 0;
         c->hooks_ran = true;
         r = hooks_run("prestart", hooks->prestart.at, hooks->prestart.n, &state, c->prepared.bundle);
         if (r == 0)
-                r = hooks_run("createRuntime", hooks->create_runtime.at, hooks->create_runtime.n, &state, c->prepared.bundle);
+                r = hooks_run("createRuntime", hooks->create_runtime.at, hooks->create_runtime.n, &state,
+                              c->prepared.bundle);
         return r;
 }
 
@@ -225,7 +229,7 @@ int creation_bring_up(struct creation *c) {
 void creation_init(struct creation *c, const struct container_options *options, bool waits_for_start) {
         *c = (struct creation){
                 .options = options,
-                .store = { -1, NULL },
+                .store = STORE_NONE,
                 .entry = ENTRY_NONE,
                 .cgroup = CGROUP_NONE,
                 .child = CHILD_NONE,
@@ -248,7 +252,8 @@ void creation_keep(struct creation *c) {
 static void poststop(const struct creation *c) {
         const struct oci_hooks *hooks = c->prepared.config ? c->prepared.config->hooks : NULL;
         struct oci_state state = container_oci_state(&c->record, CONTAINER_STOPPED);
-        if (c->hooks_ran && hooks && hooks_run("poststop", hooks->poststop.at, hooks->poststop.n, &state, c->prepared.bundle) < 0)
+        if (c->hooks_ran && hooks &&
+            hooks_run("poststop", hooks->poststop.at, hooks->poststop.n, &state, c->prepared.bundle) < 0)
                 log_warning("%s", err_message());
 }
 
@@ -286,5 +291,5 @@ void creation_release(struct creation *c) {
         c->terminal = fd_close(c->terminal);
         c->upper = fd_close(c->upper);
         entry_release(&c->entry);
-        c->store.root = fd_close(c->store.root);
+        store_release(&c->store);
 }

@@ -4,7 +4,6 @@
 #include "runtime/host/probe.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
-#include "specs/base/fd.h"
 #include "specs/base/log.h"
 
 #include <errno.h>
@@ -78,9 +77,10 @@ static int remove_remains(struct store *store, const char *id) {
         if (r < 0)
                 return r;
         const struct oci_config *config = config_for_hooks(&entry);
-        struct oci_state state = {
-                .oci_version = OCI_VERSION, .id = entry.id, .status = container_status_name(CONTAINER_STOPPED), .bundle = "/"
-        };
+        struct oci_state state = { .oci_version = OCI_VERSION,
+                                   .id = entry.id,
+                                   .status = container_status_name(CONTAINER_STOPPED),
+                                   .bundle = "/" };
         r = remove_labelled(entry.path);
         if (r == 0)
                 r = store_remove(store, &entry);
@@ -90,12 +90,10 @@ static int remove_remains(struct store *store, const char *id) {
 }
 
 static int force(const char *root, const char *id) {
-        struct store store;
+        autostore store = STORE_NONE;
         int r = store_open(root, false, &store);
-        if (r < 0)
-                return r;
-        autofd folder = store.root;
-        r = remove_remains(&store, id);
+        if (r == 0)
+                r = remove_remains(&store, id);
         return r < 0 ? fail_in(r, "delete %s", id) : 0;
 }
 

@@ -6,7 +6,7 @@
 #include "runtime/host/cgroup.h"
 
 #define START_SOCKET "start.sock"
-#define END_MS 10000 /* how long a killed process may take to end */
+#define END_MS       10000 /* how long a killed process may take to end */
 
 /* The container's cgroup when it has one and it is really its own; -ENOENT without words otherwise. */
 int container_cgroup(const struct container *container, struct cgroup *ret);
@@ -27,7 +27,8 @@ int container_destroy(struct container *container);
 /* Runs the poststart hooks of a container whose payload runs; the first failure ends the container and destroys it. */
 int container_poststart(struct container *container, const struct oci_config *config);
 
-/* The pid in decimal, replaced whole: readers never see half of it, and a link in its place is replaced, not followed. */
+/* The pid in decimal, replaced whole: readers never see half of it, and a link in its place is replaced, not followed.
+ */
 int write_pid_file(const char *path, pid_t pid);
 
 /* The process's pidfd to the engine that listens at path. */

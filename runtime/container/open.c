@@ -25,7 +25,7 @@ const char *container_status_name(enum container_status status) {
 
 void container_release(struct container *container) {
         container->pidfd = fd_close(container->pidfd);
-        container->store.root = fd_close(container->store.root);
+        store_release(&container->store);
         entry_release(&container->entry);
 }
 
@@ -69,7 +69,8 @@ static int ask_status(struct container *c, bool is_busy) {
         return 0;
 }
 
-/* Who only looks never waits behind a hook that hangs: records are replaced whole, so they can be read without the lock. */
+/* Who only looks never waits behind a hook that hangs: records are replaced whole, so they can be read without the
+ * lock. */
 static int lock_or_look(struct container *c, const char *id, int operation, bool *ret_busy) {
         int r = store_lock(&c->store, id, operation, &c->entry);
         *ret_busy = r == -EWOULDBLOCK && (operation & LOCK_NB);
@@ -129,14 +130,12 @@ int container_state(const char *root, const char *id, struct oci_state *ret) {
 }
 
 int container_list(const char *root, struct oci_states *ret) {
-        struct store store;
+        autostore store = STORE_NONE;
         struct strv ids;
         struct oci_states states = { 0 };
         int r = store_open(root, false, &store);
-        if (r < 0)
-                return r;
-        autofd folder = store.root;
-        r = store_list(&store, &ids);
+        if (r == 0)
+                r = store_list(&store, &ids);
         if (r < 0)
                 return r;
         states.at = arena_array(ids.n, sizeof(states.at[0]));
@@ -160,6 +159,7 @@ int container_kill_init(const struct container *container) {
                 return fail(errno, "kill process %d", (int)container->record.pid);
         int n = poll(&ended, 1, END_MS);
         if (n == 0)
-                return fail_words(ETIMEDOUT, "kill process %d: it has not ended after %d s", (int)container->record.pid, END_MS / 1000);
+                return fail_words(ETIMEDOUT, "kill process %d: it has not ended after %d s", (int)container->record.pid,
+                                  END_MS / 1000);
         return 0;
 }

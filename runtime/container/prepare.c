@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOWER "org.rundlet.overlay.lower"
-#define UPPER "org.rundlet.overlay.upper"
+#define LOWER        "org.rundlet.overlay.lower"
+#define UPPER        "org.rundlet.overlay.upper"
 #define DEFAULT_ROOT "/run/rundlet"
-#define FDS_MAX 1000
+#define FDS_MAX      1000
 
 const char *path_absolute(const char *path) {
         char here[4096];
@@ -127,7 +127,8 @@ int prepare_terminal(bool terminal, const char *console_socket, bool in_foregrou
         return 0;
 }
 
-int prepare_plan(const struct container_options *options, const char *state_folder, bool waits_for_start, struct prepared *p) {
+int prepare_plan(const struct container_options *options, const char *state_folder, bool waits_for_start,
+                 struct prepared *p) {
         p->plan_options = (struct plan_options){
                 .bundle = p->bundle,
                 .id = options->id,
@@ -165,7 +166,8 @@ int container_plan(const struct container_options *options, struct plan **ret) {
         return r;
 }
 
-static int check_all(const struct container_options *options, struct prepared *p, struct strv *errors, struct strv *warnings) {
+static int check_all(const struct container_options *options, struct prepared *p, struct strv *errors,
+                     struct strv *warnings) {
         struct json_read_options reading = { .strict = options->strict, .warnings = warnings, .errors = errors };
         int r = read_config(options, p);
         if (r == 0)

@@ -6,9 +6,9 @@
 #include "runtime/container/container.h"
 
 struct prepared {
-        const char *bundle;      /* absolute */
-        const char *rootfs;      /* absolute */
-        char *config_text;       /* as read: what is kept for exec and delete */
+        const char *bundle; /* absolute */
+        const char *rootfs; /* absolute */
+        char *config_text;  /* as read: what is kept for exec and delete */
         size_t config_size;
         struct oci_config *config;
         const struct probe *probe;
@@ -23,7 +23,8 @@ const char *path_absolute(const char *path);
 int prepare_config(const struct container_options *options, struct prepared *ret);
 
 /* Builds the plan; state_folder is where the container's own folder is or would be. */
-int prepare_plan(const struct container_options *options, const char *state_folder, bool waits_for_start, struct prepared *prepared);
+int prepare_plan(const struct container_options *options, const char *state_folder, bool waits_for_start,
+                 struct prepared *prepared);
 
 /* The fds that the caller hands to the payload, --preserve-fds and LISTEN_FDS: all must be open and inherited. */
 int prepare_fds(unsigned preserve_fds, struct plan_options *plan_options);

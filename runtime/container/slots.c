@@ -65,7 +65,8 @@ int slots_tell_agent(const struct oci_config *config, int state_fd, const struct
 /* Reached through the folder's fd: sun_path is short, state roots may be long. */
 static int listen_for_start(struct creation *c) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", c->entry.folder, START_SOCKET);
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", c->entry.folder,
+                       START_SOCKET);
         autofd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return fail(errno, "make the start socket");

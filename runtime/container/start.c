@@ -31,7 +31,8 @@
 static int connect_to_init(const struct container *container) {
         struct timeval patience = { .tv_sec = END_MS / 1000 };
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", container->entry.folder, START_SOCKET);
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", container->entry.folder,
+                       START_SOCKET);
         autofd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
                 return fail(errno, "make a socket");
@@ -71,7 +72,8 @@ static int fail_kind(const struct step_message *message, const struct oci_config
         if (message->kind == STEP_EXEC || message->kind == STEP_FIND)
                 return fail(number, "%s %s", step_name(message->kind), program);
         if (message->kind == STEP_HOOK)
-                return fail_words(number, "hooks.startContainer: a hook failed%s", number == ETIMEDOUT ? ": its time was over" : "");
+                return fail_words(number, "hooks.startContainer: a hook failed%s",
+                                  number == ETIMEDOUT ? ": its time was over" : "");
         return fail(number, "%s", step_name(message->kind));
 }
 

@@ -31,7 +31,7 @@ static int load(const struct plan *plan) {
         request.attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
         request.attr.insns = (uintptr_t)plan->device_filter;
         request.attr.insn_cnt = (uint32_t)plan->device_filter_count;
-        request.attr.license = (uintptr_t)"Apache-2.0";
+        request.attr.license = (uintptr_t) "Apache-2.0";
         memcpy(request.attr.prog_name, "rundlet_devices", sizeof("rundlet_devices"));
         return bpf_call(BPF_PROG_LOAD, &request);
 }
@@ -117,7 +117,8 @@ int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan) 
         autofd program = load_without_limit(plan);
         int r = program < 0 ? fail(program, "load the device filter") : replace(cgroup->fd, program);
         if (r == -EPERM && !probe_get()->is_root) {
-                log_warning("linux.resources.devices: %s: the device rules are not enforced by a filter", err_message());
+                log_warning("linux.resources.devices: %s: the device rules are not enforced by a filter",
+                            err_message());
                 err_clear();
                 return 0;
         }

@@ -13,14 +13,15 @@
 #include <sys/xattr.h>
 
 #define PRIVILEGED_PARENT "/rundlet"
-#define FILE_MAX 65536
+#define FILE_MAX          65536
 
 /* -- names -- */
 
 /* The path of a process's cgroup as this cgroup namespace sees it. */
 int cgroup_of(pid_t pid, const char **ret_path) {
         char *text;
-        int r = read_file_at(AT_FDCWD, pid ? str_format("/proc/%d/cgroup", (int)pid) : "/proc/self/cgroup", FILE_MAX, &text, NULL);
+        int r = read_file_at(AT_FDCWD, pid ? str_format("/proc/%d/cgroup", (int)pid) : "/proc/self/cgroup", FILE_MAX,
+                             &text, NULL);
         if (r < 0)
                 return r;
         struct strv lines = str_split(text, '\n', true);
@@ -76,15 +77,17 @@ static int check_components(const char *path) {
 int cgroup_path(const struct probe *probe, const char *cgroups_path, const char *id, const char **ret_path) {
         const char *parent, *wanted = cgroups_path && *cgroups_path ? cgroups_path : NULL;
         if (wanted && !strchr(wanted, '/') && str_split(wanted, ':', false).n == 3)
-                return fail_words(EINVAL, "linux.cgroupsPath: %s: this is the slice:prefix:name form of the systemd driver, "
-                                  "rundlet makes cgroups itself: give a path", wanted);
+                return fail_words(EINVAL,
+                                  "linux.cgroupsPath: %s: this is the slice:prefix:name form of the systemd driver, "
+                                  "rundlet makes cgroups itself: give a path",
+                                  wanted);
         int r = wanted ? check_components(*wanted == '/' ? wanted + 1 : wanted) : 0;
         if (r < 0)
                 return r;
         if (!probe->cgroup_root) {
                 if (wanted || probe->is_root)
                         return fail_words(ENOENT, "find the cgroup2 file system: none is mounted at /sys/fs/cgroup or "
-                                          "/sys/fs/cgroup/unified");
+                                                  "/sys/fs/cgroup/unified");
                 *ret_path = "";
                 return 0;
         }
@@ -126,7 +129,7 @@ static int no_controller(const struct plan *plan, const char *controller, const 
         if (str_ends(where, "/unified"))
                 return fail_hint(r, "on a hybrid host boot with systemd.unified_cgroup_hierarchy=1");
         return fail_hint(r, "a controller must be in the cgroup.subtree_control of every cgroup above; "
-                         "for an ordinary user systemd hands it down with Delegate=yes");
+                            "for an ordinary user systemd hands it down with Delegate=yes");
 }
 
 /* Hands the controllers of the plan down from the cgroup at fd to its children. */
@@ -145,21 +148,25 @@ static int enable_controllers(const struct plan *plan, int fd, const char *where
                         return no_controller(plan, name, where, available);
                 r = write_file_at(fd, "cgroup.subtree_control", text, strlen(text));
                 if (r == -EBUSY)
-                        return fail_words(EBUSY, "%s: enable the %s controller in %s/cgroup.subtree_control: processes live in "
-                                          "that cgroup itself (cgroup2 allows them only in leaves)", place_of(plan, name), name, where);
+                        return fail_words(
+                                EBUSY,
+                                "%s: enable the %s controller in %s/cgroup.subtree_control: processes live in "
+                                "that cgroup itself (cgroup2 allows them only in leaves)",
+                                place_of(plan, name), name, where);
                 if (r < 0)
                         return fail_in(r, "%s: enable the %s controller in %s", place_of(plan, name), name, where);
         }
         return r;
 }
 
-/* Labels are hints about one cgroup only: trusted. ones cannot be changed by the container, even with a delegated cgroup. */
+/* Labels are hints about one cgroup only: trusted. ones cannot be changed by the container, even with a delegated
+ * cgroup. */
 static int set_label(int fd, const char *name, const char *value) {
         if (fsetxattr(fd, str_format("trusted.rundlet.%s", name), value, strlen(value), 0) == 0)
                 return 0;
         if (errno == EPERM || errno == EOPNOTSUPP)
-                if (fsetxattr(fd, str_format("user.rundlet.%s", name), value, strlen(value), 0) == 0 || errno == EOPNOTSUPP ||
-                    errno == EPERM)
+                if (fsetxattr(fd, str_format("user.rundlet.%s", name), value, strlen(value), 0) == 0 ||
+                    errno == EOPNOTSUPP || errno == EPERM)
                         return 0;
         return fail(errno, "label the cgroup");
 }
@@ -204,7 +211,8 @@ struct making {
         const char *path, *label;
 };
 
-/* One walk from the mount down.  -ENOENT without a made cgroup: a parent was removed under us by another container's end. */
+/* One walk from the mount down.  -ENOENT without a made cgroup: a parent was removed under us by another container's
+ * end. */
 static int make_once(const struct making *making, struct cgroup *ret) {
         struct strv parts = str_split(making->path, '/', true);
         const char *where = making->probe->cgroup_root;
@@ -234,15 +242,18 @@ static int make_once(const struct making *making, struct cgroup *ret) {
         return 0;
 }
 
-int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label, struct cgroup *ret) {
+int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label,
+                struct cgroup *ret) {
         struct making making = { probe, plan, path, label };
         int r = -ENOENT;
         *ret = (struct cgroup)CGROUP_NONE;
         if (!*path) {
                 if (plan->cgroup_writes.n == 0)
                         return 0;
-                return fail_hint(fail_words(EPERM, "%s: no cgroup is delegated to uid %u", plan->cgroup_writes.at[0].place, probe->uid),
-                                 "run below a unit with Delegate=yes, for example systemd-run --user --scope -p Delegate=yes");
+                return fail_hint(
+                        fail_words(EPERM, "%s: no cgroup is delegated to uid %u", plan->cgroup_writes.at[0].place,
+                                   probe->uid),
+                        "run below a unit with Delegate=yes, for example systemd-run --user --scope -p Delegate=yes");
         }
         for (int attempt = 0; attempt < 10 && (r == -ENOENT || r == -ENODEV); attempt++) {
                 r = make_once(&making, ret);
@@ -292,7 +303,8 @@ static int apply_one(const struct cgroup *cgroup, const struct cgroup_write *wri
                 err_clear();
                 return 0;
         }
-        return fail(r, "%s: write %s to %s of the cgroup", write->place ? write->place : "linux.resources", value, file);
+        return fail(r, "%s: write %s to %s of the cgroup", write->place ? write->place : "linux.resources", value,
+                    file);
 }
 
 int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan) {

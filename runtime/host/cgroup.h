@@ -9,17 +9,19 @@
 
 /* {.fd = -1} is valid to release. */
 struct cgroup {
-        const char *path; /* below the cgroup2 mount, with a leading slash, no "..": what /proc/PID/cgroup shows after 0:: */
-        int fd;           /* its folder, opened for reading; -1: the container has no cgroup of its own */
+        const char *path;  /* below the cgroup2 mount, with a leading slash, no "..": what /proc/PID/cgroup shows after
+                              0:: */
+        int fd;            /* its folder, opened for reading; -1: the container has no cgroup of its own */
         const char *label; /* set by cgroup_make: release undoes what it did, unless kept */
         const struct probe *probe;
 };
 #define CGROUP_NONE { NULL, -1, NULL, NULL }
 
 /* The path for a container: config's cgroupsPath ("/x" from the root of the mount, "x" below our own default parent) or
- * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was delegated.  "" when an
- * ordinary user was delegated none.  Refuses "..", empty components, and systemd's slice:prefix:name form with words that say the systemd driver is needed.  Pure apart from
- * reading /proc/self/cgroup. */
+ * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was
+ * delegated.  "" when an ordinary user was delegated none.  Refuses "..", empty components, and systemd's
+ * slice:prefix:name form with words that say the systemd driver is needed.  Pure apart from reading /proc/self/cgroup.
+ */
 int cgroup_path(const struct probe *probe, const char *cgroups_path, const char *id, const char **ret_path);
 
 /* Makes the cgroup and its missing parents, enabling the controllers the plan needs on the way down; refuses one that
@@ -27,7 +29,8 @@ int cgroup_path(const struct probe *probe, const char *cgroups_path, const char 
  * asks for it, *ret has no cgroup (fd -1).  A missing controller is an error that names the
  * controller and the cgroup.subtree_control that lacks it.  Labels it with the xattr trusted.rundlet.container =
  * "STATE_FOLDER" (user. when not root) so that it can be found with no state at all. */
-int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label, struct cgroup *ret);
+int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label,
+                struct cgroup *ret);
 
 /* Opens an existing one.  STORE-like answer: 0, or -ENOENT without words when it is gone. */
 int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret);
@@ -43,7 +46,8 @@ int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
 int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret);
 
-/* Kills every process below it: cgroup.kill (5.14), else a bounded loop of pidfd kills over the tree.  Works on frozen ones. */
+/* Kills every process below it: cgroup.kill (5.14), else a bounded loop of pidfd kills over the tree.  Works on frozen
+ * ones. */
 int cgroup_kill(const struct cgroup *cgroup);
 
 /* Signals every process below it through verified pidfds. */
@@ -68,7 +72,8 @@ int cgroup_of(pid_t pid, const char **ret_path);
 /* Is path the cgroup parent or one below it, by components? */
 bool cgroup_is_below(const char *path, const char *parent);
 
-/* Finds a labelled cgroup by walking the mount (only for `delete` with no usable state); 0, or -ENOENT without words. */
+/* Finds a labelled cgroup by walking the mount (only for `delete` with no usable state); 0, or -ENOENT without words.
+ */
 int cgroup_find(const struct probe *probe, const char *label, const char **ret_path);
 
 void cgroup_keep(struct cgroup *cgroup);

@@ -16,8 +16,8 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-#define PROCS_MAX (16u << 20)
-#define WAIT_MS   10000
+#define PROCS_MAX   (16u << 20)
+#define WAIT_MS     10000
 #define KILL_ROUNDS 100
 
 /* -- walking -- */
@@ -71,7 +71,8 @@ static int walk_in(int fd, const char *path, struct walk *walk) {
         if (!folder)
                 return is_vanished(-errno) ? 0 : fail(errno, "list the cgroup %s", path);
         if (walk->depth == CGROUP_DEPTH)
-                return next_child(folder) ? fail_words(ELOOP, "walk the cgroup: more than %d levels deep", CGROUP_DEPTH) : 0;
+                return next_child(folder) ? fail_words(ELOOP, "walk the cgroup: more than %d levels deep", CGROUP_DEPTH)
+                                          : 0;
         walk->depth++;
         for (const char *name; r == 0 && (name = next_child(folder));) {
                 autofd child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -154,7 +155,8 @@ int cgroup_freeze(const struct cgroup *cgroup, bool frozen) {
         if (frozen) /* never left half frozen */
                 (void)write_file_at(cgroup->fd, "cgroup.freeze", "0", 1);
         if (r == -ETIMEDOUT)
-                return fail_words(ETIMEDOUT, "%s the cgroup %s: not done after %d s", what, cgroup->path, WAIT_MS / 1000);
+                return fail_words(ETIMEDOUT, "%s the cgroup %s: not done after %d s", what, cgroup->path,
+                                  WAIT_MS / 1000);
         return r == -ENOENT ? fail_words(ENOENT, "%s the cgroup %s: it is gone", what, cgroup->path) : r;
 }
 
@@ -424,7 +426,8 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
         } else if (is == 1 || is == -EOPNOTSUPP) {
                 r = remove_all(dir, name);
         } else if (is == -ENODATA) {
-                /* Perhaps a create that was killed before it could label: an empty one goes, anything else is not ours. */
+                /* Perhaps a create that was killed before it could label: an empty one goes, anything else is not ours.
+                 */
                 (void)unlinkat(dir, name, AT_REMOVEDIR);
         }
         if (r < 0)

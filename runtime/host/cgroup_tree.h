@@ -16,7 +16,8 @@ int cgroup_walk(int fd, cgroup_visit *visit, void *data);
 /* The name of one child, or NULL. */
 int cgroup_first_child(int fd, const char **ret_name);
 
-/* The xattr rundlet.NAME of the cgroup at fd: 1 when it is value, 0 when it is something else, -ENODATA, or -EOPNOTSUPP. */
+/* The xattr rundlet.NAME of the cgroup at fd: 1 when it is value, 0 when it is something else, -ENODATA, or
+ * -EOPNOTSUPP. */
 int cgroup_label_is(int fd, const char *name, const char *value);
 
 /* A number out of a flat keyed file: "populated" of cgroup.events. */

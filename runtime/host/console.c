@@ -69,11 +69,13 @@ union control {
 };
 
 int console_receive(int ours, int *ret_master) {
-        char byte;
+        char name[4096]; /* the sender may name the terminal */
         unsigned number;
         union control control = { .room = { 0 } };
-        struct iovec bytes = { &byte, 1 };
-        struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct iovec bytes = { name, sizeof(name) };
+        struct msghdr message = {
+                .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+        };
         ssize_t n;
         do {
                 n = recvmsg(ours, &message, MSG_CMSG_CLOEXEC);

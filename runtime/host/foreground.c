@@ -15,12 +15,13 @@
 #include <termios.h>
 
 #define BUFFER_SIZE 4096 /* PIPE_BUF: what poll calls writable takes this much of a pipe without blocking */
-#define QUIET_MS 200     /* after the child's end: how long a terminal that somebody still holds may say nothing */
+#define QUIET_MS    200  /* after the child's end: how long a terminal that somebody still holds may say nothing */
 
 /* Signals that are about ourselves, or that tell of a fault of our own. */
 static bool is_forwarded(int number) {
         static const int ours[] = {
-                SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGABRT,
+                SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGURG,
+                SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGSYS,  SIGTRAP, SIGABRT,
         };
         for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
                 if (ours[i] == number)
@@ -108,7 +109,8 @@ static void forward_signals(const struct foreground *f) {
                 }
                 (void)syscall(SYS_pidfd_send_signal, f->child->pidfd, number, NULL, 0);
                 if (number == SIGTSTP && f->master < 0)
-                        (void)raise(SIGSTOP); /* job control: the shell gets its terminal back, SIGCONT is forwarded too */
+                        (void)raise(
+                                SIGSTOP); /* job control: the shell gets its terminal back, SIGCONT is forwarded too */
         }
 }
 
@@ -161,7 +163,8 @@ static void choose(const struct foreground *f, struct pollfd polled[POLLED]) {
         bool open = f->master >= 0;
         polled[POLL_SIGNALS] = (struct pollfd){ .fd = f->signals, .events = POLLIN };
         polled[POLL_CHILD] = (struct pollfd){ .fd = f->ended ? -1 : f->child->pidfd, .events = POLLIN };
-        polled[POLL_STDIN] = (struct pollfd){ .fd = open && !f->in_done && !f->in.size && !f->ended ? STDIN_FILENO : -1, .events = POLLIN };
+        polled[POLL_STDIN] = (struct pollfd){ .fd = open && !f->in_done && !f->in.size && !f->ended ? STDIN_FILENO : -1,
+                                              .events = POLLIN };
         polled[POLL_STDOUT] = (struct pollfd){ .fd = f->out.size ? STDOUT_FILENO : -1, .events = POLLOUT };
         polled[POLL_MASTER] = (struct pollfd){ .fd = -1 };
         if (open && !f->out.size)

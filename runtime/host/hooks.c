@@ -105,7 +105,8 @@ static int pipe_above(int ends[2]) {
         return ends[0] < 0 || ends[1] < 0 ? fail(errno, "pipe") : 0;
 }
 
-static int start_hook(const struct oci_hook *hook, const struct oci_state *state, const char *cwd, struct running *ret) {
+static int start_hook(const struct oci_hook *hook, const struct oci_state *state, const char *cwd,
+                      struct running *ret) {
         int output[2] = { -1, -1 }, failed[2] = { -1, -1 };
         autofd input = above_standard(hooks_state_fd(state));
         int r = input < 0 ? input : pipe_above(output);
@@ -152,7 +153,8 @@ static int64_t now_ms(void) {
 
 /* Until the hook itself has ended; what it forked may live on and keep the pipe open. */
 static int await_end(struct running *running, int64_t timeout_ms) {
-        struct pollfd polled[2] = { { .fd = running->pidfd, .events = POLLIN }, { .fd = running->output, .events = POLLIN } };
+        struct pollfd polled[2] = { { .fd = running->pidfd, .events = POLLIN },
+                                    { .fd = running->output, .events = POLLIN } };
         int64_t deadline = now_ms() + timeout_ms;
         for (;;) {
                 int64_t left = timeout_ms ? deadline - now_ms() : -1;
@@ -203,7 +205,8 @@ static int run_one(const struct oci_hook *hook, const struct oci_state *state, c
         return 0;
 }
 
-int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, const struct oci_state *state, const char *cwd) {
+int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, const struct oci_state *state,
+              const char *cwd) {
         for (size_t i = 0; i < count; i++) {
                 int r = run_one(&hooks[i], state, cwd);
                 if (r < 0)

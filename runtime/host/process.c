@@ -6,14 +6,14 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <fcntl.h>
 
-#define PID_FS_MAGIC_ 0x50494446 /* pidfs, 6.9: not yet in every <linux/magic.h> */
+#define PID_FS_MAGIC_    0x50494446 /* pidfs, 6.9: not yet in every <linux/magic.h> */
 #define START_TIME_FIELD 22
 
 int process_start_time(pid_t pid, uint64_t *ret) {
@@ -31,7 +31,9 @@ int process_start_time(pid_t pid, uint64_t *ret) {
         if (!at)
                 return fail_words(EPROTO, "read /proc/%d/stat: no start time in it", (int)pid);
         at[1 + strcspn(at + 1, " \n")] = '\0';
-        return parse_u64(at + 1, 0, UINT64_MAX, ret) < 0 ? fail_words(EPROTO, "read /proc/%d/stat: strange start time", (int)pid) : 0;
+        return parse_u64(at + 1, 0, UINT64_MAX, ret) < 0
+                       ? fail_words(EPROTO, "read /proc/%d/stat: strange start time", (int)pid)
+                       : 0;
 }
 
 int process_boot_id(const char **ret) {

@@ -16,7 +16,7 @@
 
 #define RECORD_MAX (1u << 20)
 #define CONFIG_MAX JSON_MAX_SIZE
-#define ID_MAX 255
+#define ID_MAX     255
 
 static const struct json_field container_record_fields[] = {
         FIELD(container_record, "version", version, .flags = J_REQUIRED, .min = 1, .max = 1),
@@ -140,6 +140,10 @@ int store_open(const char *path, bool make, struct store *ret) {
         return 0;
 }
 
+void store_release(struct store *store) {
+        store->root = fd_close(store->root);
+}
+
 /* -- entries -- */
 
 int store_check_id(const char *id) {
@@ -150,7 +154,8 @@ int store_check_id(const char *id) {
         if (size > ID_MAX)
                 return fail_words(EINVAL, "container id: longer than %d bytes", ID_MAX);
         if (!strchr(first, id[0]))
-                return fail_words(EINVAL, "container id %s: must begin with a letter, a digit, \"_\", \"+\" or \"-\"", id);
+                return fail_words(EINVAL, "container id %s: must begin with a letter, a digit, \"_\", \"+\" or \"-\"",
+                                  id);
         for (const char *c = id; *c; c++)
                 if (!strchr(first, *c) && *c != '.')
                         return fail_words(EINVAL, "container id %s: only letters, digits and \"_+-.\" are allowed", id);
@@ -269,8 +274,8 @@ int store_load(const struct entry *entry, struct container_record *ret) {
                 r = check_record(entry, &record);
         if (r < 0) {
                 (void)fail_in(r, "container %s: its record state.json is unusable", entry->id);
-                return fail_hint(fail_words(EBADMSG, "%s", err_message()), "rundlet delete --force %s removes what is left",
-                                 entry->id);
+                return fail_hint(fail_words(EBADMSG, "%s", err_message()),
+                                 "rundlet delete --force %s removes what is left", entry->id);
         }
         if (!record.cgroup_path)
                 record.cgroup_path = "";

@@ -16,45 +16,51 @@
 
 /* What we remember.  pid is only trusted together with boot_id and start_time (field 22 of /proc/PID/stat). */
 struct container_record {
-        int64_t version;          /* of this format: 1 */
+        int64_t version; /* of this format: 1 */
         const char *id, *bundle, *rootfs, *created, *owner;
-        const char *phase;        /* "creating", "created": how far create came; the living status is asked of the kernel */
+        const char *phase; /* "creating", "created": how far create came; the living status is asked of the kernel */
         const char *boot_id;
         int64_t pid;
-        uint64_t start_time;      /* clock ticks after boot */
-        uint64_t pid_inode;       /* of its pidfd, unique in a boot (6.9); 0: this kernel has none */
-        const char *cgroup_path;  /* "" when none was made */
+        uint64_t start_time;       /* clock ticks after boot */
+        uint64_t pid_inode;        /* of its pidfd, unique in a boot (6.9); 0: this kernel has none */
+        const char *cgroup_path;   /* "" when none was made */
         const char *cgroup_driver; /* "cgroupfs" */
-        bool own_overlay;         /* overlay/ exists and goes with the container */
+        bool own_overlay;          /* overlay/ exists and goes with the container */
         struct strmap annotations;
 };
 extern const struct json_type container_record_type;
 
 struct store {
-        int root;          /* fd of the state root */
-        const char *path;  /* absolute */
+        int root;         /* fd of the state root */
+        const char *path; /* absolute */
 };
 
 struct entry {
-        int folder;        /* fd of ID/, also the lock */
+        int folder; /* fd of ID/, also the lock */
         const char *id;
-        const char *path;  /* absolute path of the folder */
+        const char *path; /* absolute path of the folder */
 };
 #define ENTRY_NONE { -1, NULL, NULL }
 
-/* Opens the state root, making it 0700 (plus sticky when below XDG_RUNTIME_DIR) when make is set; refuses one owned by somebody else or open to
- * others' writes.  path NULL: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root.  An absent root without make is
- * an empty store (root = -1). */
+/* Opens the state root, making it 0700 (plus sticky when below XDG_RUNTIME_DIR) when make is set; refuses one owned by
+ * somebody else or open to others' writes.  path NULL: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root.  An
+ * absent root without make is an empty store (root = -1). */
 int store_open(const char *path, bool make, struct store *ret);
 
-/* runc's rule for ids ([A-Za-z0-9_+-][A-Za-z0-9_+.-]*), at most 255 bytes, not "." or "..".  Words say what is wrong. */
+void store_release(struct store *store);
+#define autostore __attribute__((cleanup(store_release))) struct store
+#define STORE_NONE { -1, NULL }
+
+/* runc's rule for ids ([A-Za-z0-9_+-][A-Za-z0-9_+.-]*), at most 255 bytes, not "." or "..".  Words say what is wrong.
+ */
 int store_check_id(const char *id);
 
 /* Claims a new id: mkdir 0700 + lock.  An existing one: -EEXIST "container with given ID already exists: ID". */
 int store_create(const struct store *store, const char *id, struct entry *ret);
 
-/* Opens and locks an existing one, waiting for the lock; absent: -ENOENT "container \"ID\" does not exist".  operation as of lock_fd:
- * LOCK_SH for readers, LOCK_EX for changes, | LOCK_NB (-EWOULDBLOCK), 0 for none; a folder that was deleted while we waited is absent. */
+/* Opens and locks an existing one, waiting for the lock; absent: -ENOENT "container \"ID\" does not exist".  operation
+ * as of lock_fd: LOCK_SH for readers, LOCK_EX for changes, | LOCK_NB (-EWOULDBLOCK), 0 for none; a folder that was
+ * deleted while we waited is absent. */
 int store_lock(const struct store *store, const char *id, int operation, struct entry *ret);
 
 int store_save(const struct entry *entry, const struct container_record *record);
@@ -79,7 +85,8 @@ int process_boot_id(const char **ret);
 bool process_is_gone(int pidfd);
 /* Puts who the process is into the record: pid, boot id, start time, inode. */
 int process_remember(pid_t pid, int pidfd, struct container_record *record);
-/* A pidfd of the recorded process, verified (boot id, start time before and after opening); -ESRCH without words when it is no longer there. */
+/* A pidfd of the recorded process, verified (boot id, start time before and after opening); -ESRCH without words when
+ * it is no longer there. */
 int process_open(const struct container_record *record, int *ret_pidfd);
 
 #endif

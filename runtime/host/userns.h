@@ -1,4 +1,5 @@
-/* User namespaces that are wanted for their id maps only: idmapped mounts with mappings of their own.  Parent side only. */
+/* User namespaces that are wanted for their id maps only: idmapped mounts with mappings of their own.  Parent side
+ * only. */
 #ifndef RUNTIME_HOST_USERNS_H
 #define RUNTIME_HOST_USERNS_H
 

@@ -184,8 +184,12 @@ static void test_freeze(void) {
 
 static void test_limits(void) {
         struct cgroup_write good = { .file = "cgroup.max.depth", .value = "5", .place = "linux.resources.unified" };
-        struct cgroup_write bad = { .file = "cgroup.max.depth", .value = "many", .place = "linux.resources.unified.depth" };
-        struct cgroup_write other = { .file = "no.such.file", .value = "1", .place = "x", .or_file = "cgroup.max.descendants", .or_value = "9" };
+        struct cgroup_write bad = { .file = "cgroup.max.depth",
+                                    .value = "many",
+                                    .place = "linux.resources.unified.depth" };
+        struct cgroup_write other = {
+                .file = "no.such.file", .value = "1", .place = "x", .or_file = "cgroup.max.descendants", .or_value = "9"
+        };
         struct cgroup_write borne = { .file = "no.such.file", .value = "1", .place = "x", .tolerate = ENOENT };
         struct cgroup_write all[] = { good, other, borne };
         struct plan plan = { .cgroup_writes = { all, 3 } };
@@ -199,10 +203,13 @@ static void test_limits(void) {
         CHECK_STR(text, "9\n");
         plan.cgroup_writes.at = &bad;
         plan.cgroup_writes.n = 1;
-        CHECK_FAIL(cgroup_apply(&cgroup, &plan), "linux.resources.unified.depth: write many to cgroup.max.depth of the cgroup: Invalid argument");
+        CHECK_FAIL(cgroup_apply(&cgroup, &plan),
+                   "linux.resources.unified.depth: write many to cgroup.max.depth of the cgroup: Invalid argument");
 
         struct cgroup none = CGROUP_NONE;
-        struct cgroup_write memory = { .file = "x.max", .value = "1", .controller = "banana", .place = "linux.resources.x" };
+        struct cgroup_write memory = {
+                .file = "x.max", .value = "1", .controller = "banana", .place = "linux.resources.x"
+        };
         plan.cgroup_writes.at = &memory;
         strv_add(&plan.controllers, "banana");
         CHECK_FAIL(cgroup_make(&probe, &plan, str_path(top, "b"), "/state/b", &none),
@@ -222,8 +229,10 @@ static bool can_open_null(const char *path) {
 
 /* r0 = allow; exit */
 static void test_devices(void) {
-        struct bpf_insn allow[2] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 }, { .code = BPF_JMP | BPF_EXIT } };
-        struct bpf_insn deny[2] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 }, { .code = BPF_JMP | BPF_EXIT } };
+        struct bpf_insn allow[2] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 },
+                                     { .code = BPF_JMP | BPF_EXIT } };
+        struct bpf_insn deny[2] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
+                                    { .code = BPF_JMP | BPF_EXIT } };
         struct plan plan = { .device_filter = deny, .device_filter_count = 2 };
         autocgroup cgroup = CGROUP_NONE;
         CHECK_INT(make(top, "/state/web", &cgroup), 0);

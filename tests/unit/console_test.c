@@ -51,7 +51,8 @@ static void test_connect(void) {
         char *deep = str_format("%s/%0100d", folder, 7), *path = str_path(deep, "console.sock");
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         CHECK_INT(mkdir(deep, 0700), 0);
-        autofd dir = open(deep, O_PATH | O_DIRECTORY | O_CLOEXEC), listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        autofd dir = open(deep, O_PATH | O_DIRECTORY | O_CLOEXEC),
+               listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/console.sock", dir);
         CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
         CHECK_FAIL(console_connect(path), "console.sock: Connection refused");
@@ -74,7 +75,8 @@ static struct child start(const char *script, int master) {
                 (void)sigemptyset(&none);
                 (void)sigprocmask(SIG_SETMASK, &none, NULL);
                 (void)setsid();
-                if (slave >= 0 && (ioctl(slave, TIOCSCTTY, 0) < 0 || dup2(slave, 0) < 0 || dup2(slave, 1) < 0 || dup2(slave, 2) < 0))
+                if (slave >= 0 &&
+                    (ioctl(slave, TIOCSCTTY, 0) < 0 || dup2(slave, 0) < 0 || dup2(slave, 1) < 0 || dup2(slave, 2) < 0))
                         _exit(99);
                 (void)execl("/bin/sh", "sh", "-c", script, (char *)NULL);
                 _exit(98);
@@ -106,7 +108,8 @@ static void test_terminal(void) {
         char *out;
         CHECK_INT(foreground("read a; echo got $a; exit 3", true, "hello\n", &out), 3);
         CHECK(strstr(out, "got hello\r\n"));
-        CHECK_INT(foreground("stty -echo; cat; exit 4", true, "one\ntwo\n", &out), 4); /* cat ends: end of input is told */
+        CHECK_INT(foreground("stty -echo; cat; exit 4", true, "one\ntwo\n", &out),
+                  4); /* cat ends: end of input is told */
         CHECK(strstr(out, "one\r\ntwo\r\n"));
         CHECK_INT(foreground("kill -TERM $$", true, "", &out), 143);
         CHECK_INT(foreground("stty -opost; head -c 300000 /dev/zero | tr '\\0' x; printf end", true, "", &out), 0);
@@ -124,7 +127,8 @@ static void test_idle(void) {
         (void)getrusage(RUSAGE_SELF, &before);
         CHECK_INT(foreground("exec <&- >&- 2>&-; sleep 1", true, "unread input\n", &out), 0);
         (void)getrusage(RUSAGE_SELF, &after);
-        long used = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000 +
+        long used = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) *
+                            1000000 +
                     after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec;
         CHECK(used < 200000);
 }
@@ -143,8 +147,10 @@ static void test_signals(void) {
                 (void)kill(self, SIGTERM);
                 _exit(0);
         }
-        char *script = str_format("trap 'echo usr1' USR1; trap 'echo rt' 37; trap 'echo term; exit 7' TERM; touch %s/ready; "
-                                  "while :; do sleep 0.05; done", folder);
+        char *script =
+                str_format("trap 'echo usr1' USR1; trap 'echo rt' 37; trap 'echo term; exit 7' TERM; touch %s/ready; "
+                           "while :; do sleep 0.05; done",
+                           folder);
         CHECK_INT(foreground(script, false, "", &out), 7);
         CHECK(strstr(out, "usr1\n") && strstr(out, "rt\n") && str_ends(out, "term\n"));
         (void)waitpid(sender, NULL, 0);

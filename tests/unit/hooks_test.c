@@ -14,7 +14,9 @@
 
 static char folder[] = "/tmp/rundlet-hooks-XXXXXX";
 
-static const struct oci_state state = { .oci_version = "1.3.0", .id = "web", .status = "creating", .pid = 42, .bundle = "/b" };
+static const struct oci_state state = {
+        .oci_version = "1.3.0", .id = "web", .status = "creating", .pid = 42, .bundle = "/b"
+};
 
 static struct oci_hook shell(const char *script, int timeout) {
         struct oci_hook hook = { .path = "/bin/sh" };
@@ -44,7 +46,8 @@ static int64_t seconds(void) {
 
 static void test_what_it_gets(void) {
         struct oci_hook hook = shell("cat > state; pwd > cwd; /usr/bin/env > env; ls /proc/self/fd | wc -l > fds;"
-                                     "grep SigBlk /proc/self/status > mask; echo $0 $# > args", 0);
+                                     "grep SigBlk /proc/self/status > mask; echo $0 $# > args",
+                                     0);
         autofd extra = open("/dev/zero", O_RDONLY); /* not close-on-exec, as a careless caller leaves them */
         sigset_t blocked;
         strv_add(&hook.args, "a");
@@ -68,8 +71,10 @@ static void test_what_it_gets(void) {
 static void test_failing(void) {
         struct oci_hook missing = { .path = "/nowhere/hook" };
         struct oci_hook both[2] = { shell("exit 0", 0), shell("exit 3", 0) };
-        CHECK_FAIL(hooks_run("prestart", &missing, 1, &state, folder), "hooks.prestart[0]: /nowhere/hook: cannot be started: No such");
-        CHECK_FAIL(hooks_run("createRuntime", both, 2, &state, folder), "hooks.createRuntime[1]: /bin/sh: exit status 3");
+        CHECK_FAIL(hooks_run("prestart", &missing, 1, &state, folder),
+                   "hooks.prestart[0]: /nowhere/hook: cannot be started: No such");
+        CHECK_FAIL(hooks_run("createRuntime", both, 2, &state, folder),
+                   "hooks.createRuntime[1]: /bin/sh: exit status 3");
         CHECK_FAIL(run("kill -TERM $$", 0), "killed by signal 15");
         both[0] = shell("exit 1", 0);
         both[1] = shell("touch second", 0);
@@ -79,7 +84,7 @@ static void test_failing(void) {
 
 static void test_misbehaviour(void) {
         int64_t before = seconds();
-        CHECK_INT(run("exec <&-; exit 0", 0), 0);                             /* never reads its state */
+        CHECK_INT(run("exec <&-; exit 0", 0), 0);                                 /* never reads its state */
         CHECK_INT(run("(sleep 30; touch late) & echo $! > child; exit 0", 0), 0); /* leaves a child with our pipe */
         CHECK(seconds() - before < 10);
         (void)kill(atoi(said("child")), SIGKILL);

@@ -20,10 +20,10 @@ static void test_ids(void) {
                 const char *id;
                 bool good;
         } rows[] = {
-                { "a", true },      { "web-1", true },   { "_x", true },      { "+x.y", true },    { "-x", true },
-                { "0", true },      { "a.b..c", true },  { "", false },       { ".", false },      { "..", false },
-                { ".a", false },    { "a/b", false },    { "../a", false },   { "a b", false },    { "a\n", false },
-                { "a:b", false },   { "\xc3\xa9", false }, { "a\\b", false }, { "a*", false },
+                { "a", true },    { "web-1", true },     { "_x", true },    { "+x.y", true }, { "-x", true },
+                { "0", true },    { "a.b..c", true },    { "", false },     { ".", false },   { "..", false },
+                { ".a", false },  { "a/b", false },      { "../a", false }, { "a b", false }, { "a\n", false },
+                { "a:b", false }, { "\xc3\xa9", false }, { "a\\b", false }, { "a*", false },
         };
         char longest[258];
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -38,8 +38,14 @@ static void test_ids(void) {
 
 static struct container_record sample(const char *id) {
         return (struct container_record){
-                .version = 1, .id = id, .bundle = "/b", .created = "2026-01-01T00:00:00Z", .phase = "creating",
-                .boot_id = "boot", .cgroup_path = "/rundlet/x", .cgroup_driver = "cgroupfs",
+                .version = 1,
+                .id = id,
+                .bundle = "/b",
+                .created = "2026-01-01T00:00:00Z",
+                .phase = "creating",
+                .boot_id = "boot",
+                .cgroup_path = "/rundlet/x",
+                .cgroup_driver = "cgroupfs",
         };
 }
 
@@ -148,7 +154,8 @@ static void test_roots(void) {
         CHECK_INT(unlink(loose), 0);
 }
 
-/* Whoever waited for the lock of a container that is deleted meanwhile finds it absent, even when the id lives again. */
+/* Whoever waited for the lock of a container that is deleted meanwhile finds it absent, even when the id lives again.
+ */
 static void test_deleted_while_waiting(void) {
         struct store store;
         autoentry entry = ENTRY_NONE, next = ENTRY_NONE, waited = ENTRY_NONE;
