@@ -178,11 +178,20 @@ static int add_answer(struct nl_reply *reply, size_t which, const struct nlmsghd
         } else if (nl_header(message, sizeof(error))) {
                 error = *(const int *)nl_header(message, sizeof(error));
         }
-        if (error > 0 || error < -4095)
+        if (error > 0 || error < -4095 || reply->answers[which].is_known)
                 return fail(EPROTO, "read answer of the kernel");
+        reply->answers[which].is_known = true;
         reply->answers[which].error = -error;
         reply->answered++;
         return 0;
+}
+
+/* The list doubles: there may be thousands of links. */
+static void add_message(struct nl_reply *reply, const struct nlmsghdr *message) {
+        size_t n = reply->n, size = n * sizeof(message);
+        if ((n & (n - 1)) == 0)
+                reply->messages = arena_grow(reply->messages, size, n ? 2 * size : sizeof(message));
+        reply->messages[reply->n++] = arena_memdup(message, message->nlmsg_len);
 }
 
 int nl_reply_add(struct nl_reply *reply, const void *bytes, size_t size, uint32_t seq, size_t count) {
@@ -200,9 +209,7 @@ int nl_reply_add(struct nl_reply *reply, const void *bytes, size_t size, uint32_
                                 if (r < 0)
                                         return r;
                         } else if (message->nlmsg_type >= NLMSG_MIN_TYPE) {
-                                size_t list = reply->n * sizeof(void *);
-                                reply->messages = arena_grow(reply->messages, list, list + sizeof(void *));
-                                reply->messages[reply->n++] = arena_memdup(message, message->nlmsg_len);
+                                add_message(reply, message);
                         }
                 }
                 size_t step = MNL_ALIGN((size_t)message->nlmsg_len);

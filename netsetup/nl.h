@@ -23,6 +23,7 @@ struct nl_batch {
 
 /* What the kernel said to one message of a batch: a positive errno or 0, and its own words or NULL. */
 struct nl_answer {
+        bool is_known;
         int error;
         const char *words;
 };

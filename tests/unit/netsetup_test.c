@@ -411,11 +411,13 @@ static void answers(void) {
         CHECK(nl_reply_add(&reply, &r, sizeof(r), 7, 2) == 0);
         CHECK(reply.answers[0].error == 0 && reply.answers[1].error == EEXIST && reply.answered == 1);
         CHECK_STR(reply.answers[1].words, "no ? such?");
+        CHECK_FAIL(nl_reply_add(&reply, &r, sizeof(r), 7, 2), "Protocol error"); /* two answers to one message */
         r = refusal(9, -EEXIST);
         CHECK(nl_reply_add(&reply, &r, sizeof(r), 7, 2) == 0 && reply.answered == 1);
         r = refusal(6, -EEXIST);
         CHECK(nl_reply_add(&reply, &r, sizeof(r), 7, 2) == 0 && reply.answered == 1);
 
+        reply = (struct nl_reply){ 0 };
         r = refusal(7, EEXIST);
         CHECK_FAIL(nl_reply_add(&reply, &r, sizeof(r), 7, 2), "Protocol error");
         r = refusal(7, -5000);
