@@ -32,16 +32,17 @@ static int enter_root(struct build *b) {
         return plan_terminal(b);
 }
 
-/* Mount points and nodes are made while everything can still be written; createContainer hooks see the finished /dev but
- * the host's root; kernel parameters follow the hooks that may set up the network; masks cover what is there by then. */
+/* Mount points and nodes are made while everything can still be written; createContainer hooks see the finished /dev
+ * but the host's root; kernel parameters follow the hooks that may set up the network; masks cover what is there by
+ * then. */
 static builder *const own_mounts[] = {
-        plan_rootfs, plan_mounts, plan_devices, plan_mounts_readonly, plan_namespaces_late, plan_hooks,
-        plan_sysctls, plan_masks, plan_pivot, NULL,
+        plan_rootfs, plan_mounts,  plan_devices, plan_mounts_readonly, plan_namespaces_late,
+        plan_hooks,  plan_sysctls, plan_masks,   plan_pivot,           NULL,
 };
 static builder *const joined_mounts[] = { enter_root, plan_namespaces_late, plan_hooks, plan_sysctls, NULL };
 
-/* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for `start`
- * no longer dies with the command that made it. */
+/* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for
+ * `start` no longer dies with the command that made it. */
 static int add_ready(struct build *b) {
         struct plan *plan = b->plan;
         plan->place = NULL;
@@ -58,12 +59,15 @@ static int add_ready(struct build *b) {
 
 static builder *const container_head[] = { plan_namespaces, plan_proc, NULL };
 static builder *const container_tail[] = {
-        plan_process, plan_identity, add_ready, plan_hooks_start, plan_confine, plan_exec, plan_resources, plan_devfilter, NULL,
+        plan_process,   plan_identity,  add_ready, plan_hooks_start, plan_confine, plan_exec,
+        plan_resources, plan_devfilter, NULL,
 };
 
 int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
                struct plan **ret) {
-        struct build b = { .plan = plan_new(), .config = config, .process = config->process, .probe = probe, .options = options };
+        struct build b = {
+                .plan = plan_new(), .config = config, .process = config->process, .probe = probe, .options = options
+        };
         if (!config->process)
                 return fail_words(EINVAL, "process: missing");
         int r = run_builders(&b, container_head);
@@ -77,7 +81,8 @@ int plan_build(const struct oci_config *config, const struct probe *probe, const
         return 0;
 }
 
-/* The container's processes could see and trace one of ours in their pid namespace, so it is entered as late as may be. */
+/* The container's processes could see and trace one of ours in their pid namespace, so it is entered as late as may be.
+ */
 static int fork_late(struct build *b) {
         if (b->plan->joins_pidns)
                 plan_fork(b);
@@ -95,9 +100,12 @@ static builder *const exec_plain[] = { fork_late, add_ready, plan_confine, plan_
 
 int plan_build_exec(const struct oci_config *config, const struct oci_process *process, const struct probe *probe,
                     const struct plan_options *options, struct plan **ret) {
-        struct build b = { .plan = plan_new(), .config = config, .process = process, .probe = probe, .options = options };
+        struct build b = {
+                .plan = plan_new(), .config = config, .process = process, .probe = probe, .options = options
+        };
         int r = run_builders(&b, exec_head);
-        /* Without no_new_privs the filter needs CAP_SYS_ADMIN, which must not be seen in the container's pid namespace. */
+        /* Without no_new_privs the filter needs CAP_SYS_ADMIN, which must not be seen in the container's pid namespace.
+         */
         if (r == 0)
                 r = run_builders(&b, loses_rights_to_filter(&b) ? exec_confined : exec_plain);
         if (r < 0)

@@ -1,7 +1,6 @@
-/* The /dev of the container: nodes that every container has, those of the config, links, the terminal.  Parent side; pure.
- * Spec: config-linux.md "Default Devices", runtime-linux.md "Dev symbolic links". */
+/* The /dev of the container: nodes that every container has, those of the config, links, the terminal.  Parent side;
+ * pure. Spec: config-linux.md "Default Devices", runtime-linux.md "Dev symbolic links". */
 #include "runtime/plan/plan.h"
-
 
 #include <sched.h>
 #include <sys/stat.h>
@@ -19,8 +18,8 @@ static const struct {
 static const struct {
         const char *path, *to;
 } links[] = {
-        { "/dev/fd", "/proc/self/fd" },         { "/dev/stdin", "/proc/self/fd/0" }, { "/dev/stdout", "/proc/self/fd/1" },
-        { "/dev/stderr", "/proc/self/fd/2" },   { "/dev/core", "/proc/kcore" },      { "/dev/ptmx", "pts/ptmx" },
+        { "/dev/fd", "/proc/self/fd" },       { "/dev/stdin", "/proc/self/fd/0" }, { "/dev/stdout", "/proc/self/fd/1" },
+        { "/dev/stderr", "/proc/self/fd/2" }, { "/dev/core", "/proc/kcore" },      { "/dev/ptmx", "pts/ptmx" },
 };
 
 /* A /dev that is bound from the host belongs to someone else: nothing is made in it. */
@@ -46,8 +45,8 @@ static int bind_node(struct build *b, const char *path) {
         if (slot < 0)
                 return slot;
         plan_tree(b, path, 0, slot);
-        plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = SLOT_ROOT, .into = SLOT_TARGET, .a = plan_text(b->plan, path),
-                 .flags = TARGET_FILE, .more = 0755);
+        plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = SLOT_ROOT, .into = SLOT_TARGET,
+                 .a = plan_text(b->plan, path), .flags = TARGET_FILE, .more = 0755);
         plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = slot, .into = SLOT_TARGET);
         return 0;
 }
@@ -88,7 +87,8 @@ static int add_defaults(struct build *b) {
                                 return r;
                         continue;
                 }
-                plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT, .a = plan_text(b->plan, default_nodes[i].path),
+                plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT,
+                         .a = plan_text(b->plan, default_nodes[i].path),
                          .flags = NODE(S_IFCHR | 0666, makedev(default_nodes[i].major, default_nodes[i].minor)));
         }
         return 0;
@@ -108,8 +108,9 @@ int plan_terminal(struct build *b) {
         uint64_t rows = process->console_size ? process->console_size->height : 0;
         uint64_t columns = process->console_size ? process->console_size->width : 0;
         b->plan->place = "process.terminal";
-        plan_add(b->plan, LANE_CHILD, STEP_PTY, .slot = SLOT_ROOT, .into = SLOT_TTY, .a = plan_text(b->plan, "/dev/pts/ptmx"),
-                 .flags = (rows & 0xffff) << 16 | (columns & 0xffff), .more = process->user.uid);
+        plan_add(b->plan, LANE_CHILD, STEP_PTY, .slot = SLOT_ROOT, .into = SLOT_TTY,
+                 .a = plan_text(b->plan, "/dev/pts/ptmx"), .flags = (rows & 0xffff) << 16 | (columns & 0xffff),
+                 .more = process->user.uid);
         return 0;
 }
 

@@ -17,8 +17,8 @@ static bool writes_labels(const struct build *b) {
                            (process->selinux_label && *process->selinux_label));
 }
 
-/* Never the container's own /proc, where anything may be mounted over the file that is meant.  A user namespace that has
- * no pid namespace of its own may not mount procfs; the host's, seen before pivot_root, is as trustworthy. */
+/* Never the container's own /proc, where anything may be mounted over the file that is meant.  A user namespace that
+ * has no pid namespace of its own may not mount procfs; the host's, seen before pivot_root, is as trustworthy. */
 int plan_proc(struct build *b) {
         const struct oci_linux *linux_ = b->config->linux_;
         bool is_exec = b->process != b->config->process;
@@ -78,7 +78,8 @@ int plan_masks(struct build *b) {
         }
         for (size_t i = 0; i < linux_->masked_paths.n; i++) {
                 b->plan->place = str_format("linux.maskedPaths[%zu]", i);
-                plan_add(b->plan, LANE_CHILD, STEP_MASK, .slot = SLOT_ROOT, .a = plan_text(b->plan, linux_->masked_paths.at[i]));
+                plan_add(b->plan, LANE_CHILD, STEP_MASK, .slot = SLOT_ROOT,
+                         .a = plan_text(b->plan, linux_->masked_paths.at[i]));
         }
         return 0;
 }

@@ -27,11 +27,20 @@ struct option {
 
 /* For the access time attr_clr has to name the whole field, mount_setattr(2). */
 #define ATIME MOUNT_ATTR__ATIME
-#define SET(name, attr) { name, OPTION_SELF, .set = attr }, { "r" name, OPTION_TREE, .set = attr }
-#define CLEAR(name, attr) { name, OPTION_SELF, .clear = attr }, { "r" name, OPTION_TREE, .clear = attr }
-#define TIME(name, attr) \
-        { name, OPTION_SELF, .set = attr, .clear = ATIME }, { "r" name, OPTION_TREE, .set = attr, .clear = ATIME }
-#define WORD(name, member) { name, OPTION_WORD, .offset = offsetof(struct mount_opts, member) }
+#define SET(name, attr)                                                                                                \
+        { name, OPTION_SELF, .set = attr }, {                                                                          \
+                "r" name, OPTION_TREE, .set = attr                                                                     \
+        }
+#define CLEAR(name, attr)                                                                                              \
+        { name, OPTION_SELF, .clear = attr }, {                                                                        \
+                "r" name, OPTION_TREE, .clear = attr                                                                   \
+        }
+#define TIME(name, attr)                                                                                               \
+        { name, OPTION_SELF, .set = attr, .clear = ATIME }, {                                                          \
+                "r" name, OPTION_TREE, .set = attr, .clear = ATIME                                                     \
+        }
+#define WORD(name, member)                                                                                             \
+        { name, OPTION_WORD, .offset = offsetof(struct mount_opts, member) }
 
 static const struct option rows[] = {
         SET("ro", MOUNT_ATTR_RDONLY),

@@ -17,9 +17,9 @@ struct mount_opts {
         bool propagates_tree;           /* rshared, rslave... */
         bool is_bind, is_recursive;     /* bind, rbind */
         bool is_remount;
-        bool copies_up;                 /* tmpcopyup */
-        bool is_idmapped, idmaps_tree;  /* idmap, ridmap */
-        struct strv data;               /* for the file system: "size=64k", and flags of its superblock: "sync" */
+        bool copies_up;                /* tmpcopyup */
+        bool is_idmapped, idmaps_tree; /* idmap, ridmap */
+        struct strv data;              /* for the file system: "size=64k", and flags of its superblock: "sync" */
 };
 
 /* Reads the list; a later option undoes an earlier one.  Options that no row names are data for the file system. */

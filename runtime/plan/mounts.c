@@ -1,7 +1,8 @@
 /* The mounts of the config, in its order.  Parent side; pure.
  *
- * A bind becomes a detached copy of the host's tree, made and changed before anyone in the container can see it; another
- * mount a new file system in the child.  Either is moved onto its mount point by fd: a destination is resolved once. */
+ * A bind becomes a detached copy of the host's tree, made and changed before anyone in the container can see it;
+ * another mount a new file system in the child.  Either is moved onto its mount point by fd: a destination is resolved
+ * once. */
 #include "runtime/plan/mount_opts.h"
 #include "runtime/plan/plan.h"
 
@@ -14,9 +15,9 @@
 #include <sched.h>
 #include <string.h>
 
-#define MS_SHARED_BIT (1u << 20)
+#define MS_SHARED_BIT              (1u << 20)
 #define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
-#define TTY_GROUP_PREFIX "gid="
+#define TTY_GROUP_PREFIX           "gid="
 
 /* What is known of one mount while its steps are made. */
 struct work {
@@ -27,18 +28,22 @@ struct work {
         int slot;
 };
 
-/* File systems without a device behind them: what is asked read-only is the mount, not the superblock.  The kernel gives
- * some of them only to who owns the namespace they show; then the host's mount is bound instead. */
+/* File systems without a device behind them: what is asked read-only is the mount, not the superblock.  The kernel
+ * gives some of them only to who owns the namespace they show; then the host's mount is bound instead. */
 static const struct virtual_fs {
         const char *type;
-        int64_t shows;      /* CLONE_NEWx */
-        const char *host;   /* where the host has it mounted */
-        bool is_labelled;   /* takes a context= option */
+        int64_t shows;    /* CLONE_NEWx */
+        const char *host; /* where the host has it mounted */
+        bool is_labelled; /* takes a context= option */
 } virtual_fss[] = {
-        { "proc", CLONE_NEWPID, "/proc", false },   { "sysfs", CLONE_NEWNET, "/sys", false },
-        { "mqueue", CLONE_NEWIPC, "/dev/mqueue", false }, { "cgroup2", 0, NULL, false },
-        { "tmpfs", 0, NULL, true },                 { "devpts", 0, NULL, true },
-        { "ramfs", 0, NULL, true },                 { "overlay", 0, NULL, true },
+        { "proc", CLONE_NEWPID, "/proc", false },
+        { "sysfs", CLONE_NEWNET, "/sys", false },
+        { "mqueue", CLONE_NEWIPC, "/dev/mqueue", false },
+        { "cgroup2", 0, NULL, false },
+        { "tmpfs", 0, NULL, true },
+        { "devpts", 0, NULL, true },
+        { "ramfs", 0, NULL, true },
+        { "overlay", 0, NULL, true },
         { "binfmt_misc", 0, NULL, false },
 };
 
@@ -53,7 +58,8 @@ static bool has_userns(const struct build *b) {
         return plan_has_own(b, CLONE_NEWUSER);
 }
 
-/* The destination as a plain absolute path: what "." and ".." say is taken by its words, before any link is followed. */
+/* The destination as a plain absolute path: what "." and ".." say is taken by its words, before any link is followed.
+ */
 static const char *clean(const char *destination) {
         struct strv parts = str_split(destination, '/', true), kept = { 0 };
         for (size_t i = 0; i < parts.n; i++) {
@@ -69,7 +75,8 @@ static const char *clean(const char *destination) {
 
 /* -- attributes -- */
 
-static void add_attr(struct build *b, enum plan_lane lane, int slot, const struct mount_change *change, bool recursive) {
+static void add_attr(struct build *b, enum plan_lane lane, int slot, const struct mount_change *change,
+                     bool recursive) {
         if (change->set || change->clear)
                 plan_add(b->plan, lane, STEP_ATTR, .slot = slot, .flags = ATTR(change->set, change->clear),
                          .more = recursive ? AT_RECURSIVE : 0);
@@ -119,8 +126,10 @@ static int add_idmap(struct build *b, const struct work *w) {
         wanted.gid_maps = has_maps ? mount->gid_mappings.at : linux_->gid_mappings.at;
         wanted.gid_maps_count = has_maps ? mount->gid_mappings.n : linux_->gid_mappings.n;
         if (!wanted.uid_maps_count || !wanted.gid_maps_count)
-                return fail_words(EINVAL, "mounts[%zu]: idmap needs uidMappings and gidMappings, of the mount or of the "
-                                  "container's user namespace", w->index);
+                return fail_words(EINVAL,
+                                  "mounts[%zu]: idmap needs uidMappings and gidMappings, of the mount or of the "
+                                  "container's user namespace",
+                                  w->index);
         size_t n = b->plan->userns_wanted.n;
         b->plan->userns_wanted.at = arena_grow(b->plan->userns_wanted.at, n * sizeof(wanted), (n + 1) * sizeof(wanted));
         b->plan->userns_wanted.at[n] = wanted;
@@ -173,11 +182,11 @@ static int add_bind_of_host(struct build *b, struct work *w, const char *host) {
 /* Changes an existing mount: only its attributes, which is what a read-only remount of a bind means. */
 static int add_remount(struct build *b, struct work *w) {
         if (w->opts.data.n)
-                return fail_words(EINVAL, "mounts[%zu].options: %s: remount changes only attributes of the mount", w->index,
-                                  w->opts.data.at[0]);
+                return fail_words(EINVAL, "mounts[%zu].options: %s: remount changes only attributes of the mount",
+                                  w->index, w->opts.data.at[0]);
         w->slot = SLOT_MOUNT;
-        plan_add(b->plan, LANE_CHILD, STEP_OPEN, .slot = SLOT_ROOT, .into = w->slot, .a = plan_text(b->plan, w->destination),
-                 .flags = O_PATH);
+        plan_add(b->plan, LANE_CHILD, STEP_OPEN, .slot = SLOT_ROOT, .into = w->slot,
+                 .a = plan_text(b->plan, w->destination), .flags = O_PATH);
         add_attrs(b, LANE_CHILD, w->slot, &w->opts);
         add_propagation(b, w);
         return 0;
@@ -206,7 +215,8 @@ static struct strv data_options(struct build *b, const struct work *w) {
                         const char *option = parts.at[j];
                         if (str_eq(w->type, "devpts") && str_starts(option, TTY_GROUP_PREFIX) && has_userns(b) &&
                             !is_mapped(b->config->linux_, option + strlen(TTY_GROUP_PREFIX))) {
-                                plan_warn(b->plan, "mounts[%zu].options: %s: left out, the user namespace does not map it",
+                                plan_warn(b->plan,
+                                          "mounts[%zu].options: %s: left out, the user namespace does not map it",
                                           w->index, option);
                                 continue;
                         }
@@ -254,8 +264,7 @@ static int add_fs(struct build *b, struct work *w) {
                 return w->slot;
         struct strv options = fs_options(b, w, virtual_fs);
         plan_add(b->plan, lane, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
-                 .b = plan_option_list(b->plan, &options),
-                 .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
+                 .b = plan_option_list(b->plan, &options), .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
         if (w->opts.copies_up)
                 plan_add(b->plan, LANE_CHILD, STEP_COPYUP, .slot = SLOT_TARGET, .into = w->slot);
@@ -299,7 +308,9 @@ static int add_new(struct build *b, struct work *w) {
 
 static int add_mount(struct build *b, size_t index) {
         const struct oci_mount *mount = &b->config->mounts.at[index];
-        struct work w = { .mount = mount, .opts = mount_opts_parse(&mount->options), .index = index, .slot = SLOT_NONE };
+        struct work w = {
+                .mount = mount, .opts = mount_opts_parse(&mount->options), .index = index, .slot = SLOT_NONE
+        };
         w.type = mount->type ? mount->type : "";
         w.destination = clean(mount->destination);
         b->plan->place = str_format("mounts[%zu]", index);

@@ -1,4 +1,5 @@
-/* Which namespaces the container gets: new ones by clone, existing ones by setns, and its id maps.  Parent side; pure. */
+/* Which namespaces the container gets: new ones by clone, existing ones by setns, and its id maps.  Parent side; pure.
+ */
 #include "runtime/plan/plan.h"
 #include "specs/base/err.h"
 #include "specs/oci_names.h"
@@ -57,7 +58,8 @@ static void add_time(struct build *b) {
         const struct oci_linux *linux_ = b->config->linux_;
         for (size_t i = 0; i < linux_->time_offsets.n; i++) {
                 const struct oci_time_offset *offset = &linux_->time_offsets.at[i];
-                strv_add(&plan->time_offsets, str_format("%s %lld %u", offset->key, (long long)offset->secs, offset->nanosecs));
+                strv_add(&plan->time_offsets,
+                         str_format("%s %lld %u", offset->key, (long long)offset->secs, offset->nanosecs));
         }
         plan->unshares_time = b->probe->is_root;
 }
@@ -80,8 +82,9 @@ static int add_time_in_child(struct build *b) {
         return 0;
 }
 
-/* clone makes the new namespaces, so that they belong to a new user namespace; of one that is joined the child makes them
- * itself once it is in.  A cgroup namespace is rooted at its maker's cgroup, so it is always the child's own work. */
+/* clone makes the new namespaces, so that they belong to a new user namespace; of one that is joined the child makes
+ * them itself once it is in.  A cgroup namespace is rooted at its maker's cgroup, so it is always the child's own work.
+ */
 static void add_new(struct build *b, uint64_t kinds) {
         bool joins_user = plan_has_own(b, CLONE_NEWUSER) && !plan_has_new(b, CLONE_NEWUSER);
         uint64_t own = kinds & (joins_user ? kinds : (uint64_t)CLONE_NEWCGROUP);
@@ -115,7 +118,8 @@ static int sort_out(struct build *b, struct joins *joins, uint64_t *ret_kinds) {
                 int64_t kind = namespace->type.v;
                 if ((kind == CLONE_NEWTIME && !b->probe->has_time_namespace) ||
                     (kind == CLONE_NEWCGROUP && !b->probe->has_cgroup_namespace))
-                        return fail_words(ENOTSUP, "linux.namespaces[%zu]: this kernel has no %s namespaces", i, kind_name(kind));
+                        return fail_words(ENOTSUP, "linux.namespaces[%zu]: this kernel has no %s namespaces", i,
+                                          kind_name(kind));
                 if (!namespace->path && kind == CLONE_NEWTIME)
                         add_time(b);
                 else if (!namespace->path)
@@ -170,8 +174,8 @@ static int join_in_parent(struct build *b, const struct joins *joins) {
 static int add_joins(struct build *b, const struct joins *joins) {
         if (b->plan->has_new_userns && b->probe->is_root)
                 return join_in_parent(b, joins);
-        /* root still has its rights over the host's namespaces before it enters a user namespace; others get rights only
-         * by entering it. */
+        /* root still has its rights over the host's namespaces before it enters a user namespace; others get rights
+         * only by entering it. */
         join_in_child(b, joins, !b->probe->is_root);
         join_in_child(b, joins, b->probe->is_root);
         return 0;

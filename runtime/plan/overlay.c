@@ -16,8 +16,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define OPTION_STRING_MAX 4095 /* of mount(2): one page with its NUL */
-#define FD_DIGITS 4            /* at most SLOT_MAX fds and the few that a process begins with */
+#define LAYERS_MAX 500 /* OVL_MAX_STACK of the kernel's fs/overlayfs */
 
 struct lower_list {
         struct strv lower;
@@ -40,7 +39,7 @@ static const struct {
         const char *name;
         bool has_value;
 } allowed[] = {
-        { "volatile", false }, { "userxattr", false }, { "metacopy", true }, { "redirect_dir", true },
+        { "volatile", false }, { "userxattr", false }, { "metacopy", true },   { "redirect_dir", true },
         { "index", true },     { "xino", true },       { "nfs_export", true },
 };
 
@@ -50,8 +49,9 @@ static bool is_allowed(const char *option) {
         const char *value = equals ? equals + 1 : "";
         for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
                 if (strlen(allowed[i].name) == size && strncmp(allowed[i].name, option, size) == 0)
-                        return allowed[i].has_value ? *value && strspn(value, "abcdefghijklmnopqrstuvwxyz") == strlen(value)
-                                                    : !equals;
+                        return allowed[i].has_value
+                                       ? *value && strspn(value, "abcdefghijklmnopqrstuvwxyz") == strlen(value)
+                                       : !equals;
         return false;
 }
 
@@ -60,7 +60,8 @@ static int read_options(struct build *b, struct layers *layers) {
         struct strv options = str_split(text ? text : "", ',', true);
         for (size_t i = 0; i < options.n; i++) {
                 if (!is_allowed(options.at[i]))
-                        return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.options\"]: overlay option %s: unknown",
+                        return fail_words(EINVAL,
+                                          "annotations[\"org.rundlet.overlay.options\"]: overlay option %s: unknown",
                                           options.at[i]);
                 strv_add(&layers->options, options.at[i]);
         }
@@ -73,17 +74,24 @@ static int read_lower(struct build *b, const char *text, struct layers *layers) 
         struct lower_list list;
         const struct json_read_options strict = { .strict = true };
         if (text[strspn(text, " \t\r\n")] != '[')
-                return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.lower\"]: a JSON list of folders expected");
+                return fail_words(EINVAL,
+                                  "annotations[\"org.rundlet.overlay.lower\"]: a JSON list of folders expected");
         const char *document = str_format("{\"lower\": %s}", text);
         int r = json_read(document, strlen(document), &lower_list_type, &strict, &list);
         if (r < 0)
                 return fail_in(r, "annotations[\"org.rundlet.overlay.lower\"]");
         if (!list.lower.n)
                 return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.lower\"]: no layer is named");
+        if (list.lower.n > LAYERS_MAX)
+                return fail_words(
+                        E2BIG,
+                        "annotations[\"org.rundlet.overlay.lower\"]: %zu layers: overlayfs takes no more than %d",
+                        list.lower.n, LAYERS_MAX);
         for (size_t i = 0; i < list.lower.n; i++) {
                 const char *path = list.lower.at[i];
                 if (!*path)
-                        return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.lower\"]: layer %zu: empty path", i);
+                        return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.lower\"]: layer %zu: empty path",
+                                          i);
                 strv_add(&layers->lower, *path == '/' ? path : str_path(b->options->bundle, path));
         }
         return 0;
@@ -100,8 +108,9 @@ static int read_upper(struct build *b, struct layers *layers) {
                 int64_t bytes;
                 layers->tmpfs_size = upper[5] ? upper + 6 : "";
                 if (upper[5] && parse_size(layers->tmpfs_size, false, &bytes) < 0)
-                        return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.upper\"]: %s: size expected after tmpfs:",
-                                          upper);
+                        return fail_words(
+                                EINVAL,
+                                "annotations[\"org.rundlet.overlay.upper\"]: %s: size expected after tmpfs:", upper);
                 return 0;
         }
         layers->upper = *upper == '/' ? upper : str_path(b->options->bundle, upper);
@@ -111,8 +120,8 @@ static int read_upper(struct build *b, struct layers *layers) {
 static int open_folder(struct build *b, enum plan_lane lane, const char *path, const char *name) {
         int slot = plan_slot(b->plan, name);
         if (slot >= 0)
-                plan_add(b->plan, lane, STEP_OPEN, .into = slot, .a = plan_text(b->plan, path), .flags = O_PATH | O_DIRECTORY,
-                         .more = OPEN_FOLDER);
+                plan_add(b->plan, lane, STEP_OPEN, .into = slot, .a = plan_text(b->plan, path),
+                         .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
         return slot;
 }
 
@@ -188,31 +197,28 @@ static void add_mount(struct build *b, const struct layers *layers) {
         plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
 }
 
-/* One option string of at most a page, with the shortest names there are: "lowerdir=21:22:23". */
-static int add_mount_old(struct build *b, const struct layers *layers) {
-        const char *tail = layers->base == SLOT_NONE ? "" : str_format(",upperdir=%s,workdir=%s",
-                                                                 plan_slot_reference(layers->upper_slot),
-                                                                 plan_slot_reference(layers->work_slot));
+/* One option string of at most a page, with the shortest names there are: "lowerdir=21:22:23".  The numbers of
+ * LAYERS_MAX fds fit it. */
+static void add_mount_old(struct build *b, const struct layers *layers) {
+        const char *tail = layers->base == SLOT_NONE
+                                   ? ""
+                                   : str_format(",upperdir=%s,workdir=%s", plan_slot_reference(layers->upper_slot),
+                                                plan_slot_reference(layers->work_slot));
         for (size_t i = 0; i < layers->options.n; i++)
                 tail = str_format("%s,%s", tail, layers->options.at[i]);
-        size_t fixed = strlen("lowerdir=") + strlen(tail);
-        size_t fit = (OPTION_STRING_MAX - fixed) / (FD_DIGITS + 1);
-        if (layers->lower.n > fit)
-                return fail_words(E2BIG, "annotations[\"org.rundlet.overlay.lower\"]: %zu layers: this kernel takes no more "
-                                  "than %zu (Linux 6.8 has no such limit)", layers->lower.n, fit);
         struct strv lower = { 0 };
         for (size_t i = 0; i < layers->lower.n; i++)
                 strv_add(&lower, plan_slot_reference(layers->lower_slots[i]));
         plan_add(b->plan, LANE_CHILD, STEP_OVERLAY_OLD, .slot = SLOT_ROOTFS, .into = SLOT_ROOT,
                  .a = plan_text(b->plan, str_format("lowerdir=%s%s", str_join(&lower, ":"), tail)));
-        return 0;
 }
 
 int plan_overlay(struct build *b, int *ret_slot) {
         struct layers layers = { .base = SLOT_NONE, .below = "" };
         const char *lower = oci_annotation(b->config, "org.rundlet.overlay.lower");
         if (!lower && oci_annotation(b->config, "org.rundlet.overlay.upper"))
-                return fail_words(EINVAL, "annotations[\"org.rundlet.overlay.upper\"]: needs org.rundlet.overlay.lower");
+                return fail_words(EINVAL,
+                                  "annotations[\"org.rundlet.overlay.upper\"]: needs org.rundlet.overlay.lower");
         if (!lower)
                 return 0;
         int r = read_lower(b, lower, &layers);
@@ -241,7 +247,7 @@ int plan_overlay(struct build *b, int *ret_slot) {
                 return r;
         b->plan->place = "annotations[\"org.rundlet.overlay.lower\"]";
         if (!b->probe->has_overlay_layers)
-                r = add_mount_old(b, &layers);
+                add_mount_old(b, &layers);
         else
                 add_mount(b, &layers);
         close_layers(b, &layers);

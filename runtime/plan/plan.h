@@ -1,6 +1,6 @@
 /* The plan: every operation around clone, fully resolved before it.  Parent side only.
  *
- * Builders (one file per noun: plan_mounts, plan_caps...) read the checked config and the probe, and append steps.  They
+ * Builders (one file per noun: plan_mounts, plan_caps...) read the checked config and the probe, and append steps. They
  * allocate from the arena and may fail with words; apart from reading what is said in their header they make no system
  * calls, so that config -> plan text is tested without rights.  Spec: runtime.md, lifecycle. */
 #ifndef RUNTIME_PLAN_PLAN_H
@@ -15,9 +15,9 @@ enum plan_lane { LANE_OPEN, LANE_CHILD, LANE_HOST, LANES };
 /* A cgroup v2 limit: one write to one file of the container's cgroup.  The host lane carries it out. */
 struct cgroup_write {
         const char *file, *value;
-        const char *controller;  /* "memory": must be enabled, NULL for core files */
-        const char *place;       /* config path for messages */
-        int tolerate;            /* errno, or 0 */
+        const char *controller;         /* "memory": must be enabled, NULL for core files */
+        const char *place;              /* config path for messages */
+        int tolerate;                   /* errno, or 0 */
         const char *or_file, *or_value; /* written instead when file does not exist in the cgroup; NULL: none */
 };
 
@@ -33,18 +33,18 @@ struct plan {
         struct step *steps[LANES];
         const char **places[LANES]; /* config path or words for messages, one a step */
         size_t count[LANES], room[LANES];
-        char *data;                 /* offset 0 is never used */
+        char *data; /* offset 0 is never used */
         size_t data_size, data_room;
         const char *slot_names[SLOT_MAX];
-        int slots;                  /* next free number */
+        int slots; /* next free number */
 
-        const char *place;          /* set by builders: what steps appended from now on belong to, "mounts[3]" */
+        const char *place; /* set by builders: what steps appended from now on belong to, "mounts[3]" */
 
-        uint64_t clone_flags;       /* CLONE_NEWx of new namespaces made by clone3 */
+        uint64_t clone_flags; /* CLONE_NEWx of new namespaces made by clone3 */
         bool has_new_userns;
-        bool joins_pidns;           /* STEP_FORK makes the payload's process and tells its pid; before it the child awaits
-                                     * MESSAGE_MAPPED, which the parent then sends after the host lane */
-        struct strv time_offsets;   /* lines for timens_offsets: the parent unshares time, writes, clones, goes back */
+        bool joins_pidns;         /* STEP_FORK makes the payload's process and tells its pid; before it the child awaits
+                                   * MESSAGE_MAPPED, which the parent then sends after the host lane */
+        struct strv time_offsets; /* lines for timens_offsets: the parent unshares time, writes, clones, goes back */
         bool unshares_time;
         const struct oci_idmap *uid_maps, *gid_maps; /* what to write for a new user namespace */
         size_t uid_maps_count, gid_maps_count;
@@ -52,39 +52,39 @@ struct plan {
         LIST_OF(plan_userns) userns_wanted;
 
         LIST_OF(cgroup_write) cgroup_writes;
-        struct strv controllers;    /* to be enabled for the container's cgroup */
-        const void *device_filter;  /* BPF instructions for BPF_PROG_TYPE_CGROUP_DEVICE, NULL: none */
+        struct strv controllers;   /* to be enabled for the container's cgroup */
+        const void *device_filter; /* BPF instructions for BPF_PROG_TYPE_CGROUP_DEVICE, NULL: none */
         size_t device_filter_count;
 
-        bool has_hooks_barrier;     /* the child stops for prestart and createRuntime hooks */
-        struct strv warnings;       /* for the log */
+        bool has_hooks_barrier; /* the child stops for prestart and createRuntime hooks */
+        struct strv warnings;   /* for the log */
 };
 
 /* What this kernel and caller can do, asked once (host/probe.h fills it; tests write it by hand). */
 struct probe {
-        bool is_root;               /* effective uid 0 with CAP_SYS_ADMIN over the host's namespaces */
+        bool is_root; /* effective uid 0 with CAP_SYS_ADMIN over the host's namespaces */
         uint32_t uid, gid;
-        bool has_overlay_layers;    /* overlay takes lowerdir+ by fsconfig: 6.8 */
-        bool has_mount_api;         /* open_tree, fsopen, move_mount, mount_setattr: 5.12 */
+        bool has_overlay_layers; /* overlay takes lowerdir+ by fsconfig: 6.8 */
+        bool has_mount_api;      /* open_tree, fsopen, move_mount, mount_setattr: 5.12 */
         bool has_time_namespace, has_cgroup_namespace;
-        bool has_seccomp_wait_killable; /* 6.0 */
-        int last_capability;        /* cap_last_cap */
-        uint64_t capabilities;      /* effective capabilities of this process */
-        const char *cgroup_root;    /* the cgroup2 mount, NULL: none */
+        bool has_seccomp_wait_killable;      /* 6.0 */
+        int last_capability;                 /* cap_last_cap */
+        uint64_t capabilities;               /* effective capabilities of this process */
+        const char *cgroup_root;             /* the cgroup2 mount, NULL: none */
         bool can_set_rlimits, can_lower_oom; /* CAP_SYS_RESOURCE */
 };
 
 /* Choices of the command line that shape the plan. */
 struct plan_options {
-        const char *bundle;         /* absolute */
+        const char *bundle; /* absolute */
         const char *id;
-        const char *state_folder;   /* absolute path of this container's own folder (private overlay upper) */
+        const char *state_folder; /* absolute path of this container's own folder (private overlay upper) */
         bool no_pivot, no_keyring;
-        unsigned preserve_fds;      /* fds 3 .. 2 + preserve_fds reach the payload (LISTEN_FDS counted in by the caller) */
-        unsigned listen_fds;        /* LISTEN_FDS for the payload's environment, 0: none; LISTEN_PID=1 with it */
-        bool has_console_socket;    /* SLOT_CONSOLE will be filled */
-        bool waits_for_start;       /* create: STEP_START; run and exec: none */
-        bool relative_paths;        /* print paths of the bundle relative (golden files) */
+        unsigned preserve_fds;   /* fds 3 .. 2 + preserve_fds reach the payload (LISTEN_FDS counted in by the caller) */
+        unsigned listen_fds;     /* LISTEN_FDS for the payload's environment, 0: none; LISTEN_PID=1 with it */
+        bool has_console_socket; /* SLOT_CONSOLE will be filled */
+        bool waits_for_start;    /* create: STEP_START; run and exec: none */
+        bool relative_paths;     /* print paths of the bundle relative (golden files) */
 };
 
 /* What a builder works with. */
@@ -94,7 +94,7 @@ struct build {
         const struct oci_process *process; /* config->process, or exec's own */
         const struct probe *probe;
         const struct plan_options *options;
-        struct u32v late_readonly;  /* slots of new file systems that become read-only after everything is in place */
+        struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
 };
 
 /* -- probes.c -- */
@@ -121,7 +121,7 @@ bool plan_has_own(const struct build *b, int64_t kind);
 /* Appends; the current plan->place is remembered.  A slot that is not given is SLOT_NONE (no step names SLOT_SYNC: talk
  * implies it).  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
 struct step *plan_add_step(struct plan *plan, enum plan_lane lane, struct step step);
-#define plan_add(plan, lane, step_kind_, ...) \
+#define plan_add(plan, lane, step_kind_, ...)                                                                          \
         plan_add_step(plan, lane, (struct step){ .kind = step_kind_, __VA_ARGS__ })
 /* The reference to a slot inside option strings: byte 1 and four hex digits, in the arena. */
 const char *plan_slot_reference(int slot);
@@ -135,7 +135,8 @@ char *plan_step_words(const struct plan *plan, enum plan_lane lane, size_t step)
 
 /* -- build.c: the order of everything, on one screen -- */
 /* create and run: the whole plan of a container. */
-int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options, struct plan **ret);
+int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
+               struct plan **ret);
 
 /* exec: joins the running container's namespaces by SLOT_PIDFD, then becomes process.  config is the container's own
  * saved config (which namespaces exist, seccomp, masks are already there). */
@@ -143,34 +144,38 @@ int plan_build_exec(const struct oci_config *config, const struct oci_process *p
                     const struct plan_options *options, struct plan **ret);
 
 /* -- builders, one a file; each appends its steps and returns 0 or -errno with words -- */
-int plan_namespaces(struct build *b);       /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
-int plan_namespaces_late(struct build *b);  /* hostname, domainname, loopback, cgroup namespace */
-int plan_join(struct build *b);             /* namespaces.c: exec's entry into the container's namespaces by SLOT_PIDFD */
-void plan_fork(struct build *b);            /* namespaces.c: STEP_FORK into the joined pid namespace */
-int plan_rootfs(struct build *b);           /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
+int plan_namespaces(struct build *b); /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
+int plan_namespaces_late(struct build *b); /* hostname, domainname, loopback, cgroup namespace */
+int plan_join(struct build *b);   /* namespaces.c: exec's entry into the container's namespaces by SLOT_PIDFD */
+void plan_fork(struct build *b);  /* namespaces.c: STEP_FORK into the joined pid namespace */
+int plan_rootfs(struct build *b); /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
 enum tree_flags { TREE_RECURSIVE = 1, TREE_PEERS = 2 /* mounts below go on being shared with the host's */ };
-void plan_tree(struct build *b, const char *path, unsigned flags, int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
-enum plan_lane plan_tree_lane(const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
-int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
-int plan_mounts(struct build *b);           /* mounts.c: config mounts in order */
-int plan_mounts_readonly(struct build *b);  /* mounts.c: new file systems asked for read-only, once devices are made */
-int plan_devices(struct build *b);          /* devices.c: nodes, links, console */
-int plan_terminal(struct build *b);         /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */
-int plan_proc(struct build *b);             /* masks.c: SLOT_PROC, when sysctls or labels are to be written */
-void plan_covers(struct build *b);          /* masks.c: SLOT_NULL and SLOT_EMPTY, attached over SLOT_ROOTFS: after root.path and layers are opened, before the root is */
-int plan_masks(struct build *b);            /* masks.c: masked, read-only paths */
-int plan_sysctls(struct build *b);          /* masks.c: kernel parameters, through SLOT_PROC */
-int plan_pivot(struct build *b);            /* rootfs.c: pivot, root read-only, root propagation */
-int plan_hooks(struct build *b);            /* hooks.c: hooks barrier, createContainer */
-int plan_hooks_start(struct build *b);      /* hooks.c: startContainer */
-int plan_process(struct build *b);          /* process.c: keyring, session, stdio, limits, labels */
-int plan_identity(struct build *b);         /* identity.c: bounding, groups, ids, capabilities, cwd, find */
-int plan_confine(struct build *b);          /* identity.c: no_new_privs, filter, final capabilities */
+void plan_tree(struct build *b, const char *path, unsigned flags,
+               int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
+enum plan_lane plan_tree_lane(
+        const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
+int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over
+                                                     SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
+int plan_mounts(struct build *b);                 /* mounts.c: config mounts in order */
+int plan_mounts_readonly(struct build *b); /* mounts.c: new file systems asked for read-only, once devices are made */
+int plan_devices(struct build *b);         /* devices.c: nodes, links, console */
+int plan_terminal(struct build *b);        /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */
+int plan_proc(struct build *b);            /* masks.c: SLOT_PROC, when sysctls or labels are to be written */
+void plan_covers(struct build *b); /* masks.c: SLOT_NULL and SLOT_EMPTY, attached over SLOT_ROOTFS: after root.path and
+                                      layers are opened, before the root is */
+int plan_masks(struct build *b);   /* masks.c: masked, read-only paths */
+int plan_sysctls(struct build *b); /* masks.c: kernel parameters, through SLOT_PROC */
+int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root propagation */
+int plan_hooks(struct build *b);   /* hooks.c: hooks barrier, createContainer */
+int plan_hooks_start(struct build *b); /* hooks.c: startContainer */
+int plan_process(struct build *b);     /* process.c: keyring, session, stdio, limits, labels */
+int plan_identity(struct build *b);    /* identity.c: bounding, groups, ids, capabilities, cwd, find */
+int plan_confine(struct build *b);     /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
-int plan_seccomp(struct build *b);          /* seccomp.c (libseccomp): STEP_SECCOMP */
-struct strv plan_seccomp_archs(void);       /* seccomp.c: the spec's architectures that this libseccomp knows */
-int plan_exec(struct build *b);             /* process.c: fds, exec */
-int plan_resources(struct build *b);        /* resources.c: linux.resources -> cgroup_writes */
-int plan_devfilter(struct build *b);        /* devfilter.c: device rules -> device_filter */
+int plan_seccomp(struct build *b);    /* seccomp.c (libseccomp): STEP_SECCOMP */
+struct strv plan_seccomp_archs(void); /* seccomp.c: the spec's architectures that this libseccomp knows */
+int plan_exec(struct build *b);       /* process.c: fds, exec */
+int plan_resources(struct build *b);  /* resources.c: linux.resources -> cgroup_writes */
+int plan_devfilter(struct build *b);  /* devfilter.c: device rules -> device_filter */
 
 #endif

@@ -73,7 +73,8 @@ static const char *readable(const struct out *out, const char *text) {
         size_t bundle = out->bundle ? strlen(out->bundle) : 0;
         for (size_t i = 0, from = 0;; i++) {
                 bool is_reference = text[i] == '\001';
-                bool is_bundle = bundle && strncmp(text + i, out->bundle, bundle) == 0 && (text[i + bundle] == '/' || !text[i + bundle]);
+                bool is_bundle = bundle && strncmp(text + i, out->bundle, bundle) == 0 &&
+                                 (text[i + bundle] == '/' || !text[i + bundle]);
                 if (!is_reference && !is_bundle && text[i])
                         continue;
                 plain = str_format("%s%.*s", plain, (int)(i - from), text + from);
@@ -152,28 +153,46 @@ static void say_strings(struct out *out, uint32_t at) {
 /* -- names of numbers -- */
 
 static const struct name attr_rows[] = {
-        { "ro", MOUNT_ATTR_RDONLY },           { "nosuid", MOUNT_ATTR_NOSUID },
-        { "nodev", MOUNT_ATTR_NODEV },         { "noexec", MOUNT_ATTR_NOEXEC },
-        { "atime", MOUNT_ATTR__ATIME },        { "noatime", MOUNT_ATTR_NOATIME },
-        { "strictatime", MOUNT_ATTR_STRICTATIME }, { "nodiratime", MOUNT_ATTR_NODIRATIME },
-        { "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW }, { 0 },
+        { "ro", MOUNT_ATTR_RDONLY },
+        { "nosuid", MOUNT_ATTR_NOSUID },
+        { "nodev", MOUNT_ATTR_NODEV },
+        { "noexec", MOUNT_ATTR_NOEXEC },
+        { "atime", MOUNT_ATTR__ATIME },
+        { "noatime", MOUNT_ATTR_NOATIME },
+        { "strictatime", MOUNT_ATTR_STRICTATIME },
+        { "nodiratime", MOUNT_ATTR_NODIRATIME },
+        { "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW },
+        { 0 },
 };
 static const struct name open_rows[] = {
-        { "path", O_PATH }, { "folder", O_DIRECTORY }, { "nofollow", O_NOFOLLOW }, { "nonblock", O_NONBLOCK },
-        { "cloexec", O_CLOEXEC }, { "write", O_WRONLY }, { "read-write", O_RDWR }, { "append", O_APPEND },
-        { "truncate", O_TRUNC }, { 0 },
+        { "path", O_PATH },         { "folder", O_DIRECTORY },
+        { "nofollow", O_NOFOLLOW }, { "nonblock", O_NONBLOCK },
+        { "cloexec", O_CLOEXEC },   { "write", O_WRONLY },
+        { "read-write", O_RDWR },   { "append", O_APPEND },
+        { "truncate", O_TRUNC },    { 0 },
 };
 static const struct name target_rows[] = {
-        { "folder", TARGET_FOLDER }, { "file", TARGET_FILE }, { "plain", TARGET_PLAIN }, { 0 },
+        { "folder", TARGET_FOLDER },
+        { "file", TARGET_FILE },
+        { "plain", TARGET_PLAIN },
+        { 0 },
 };
 static const char *const expectations[] = {
-        [OPEN_ANY] = NULL, [OPEN_NULL] = "the null device", [OPEN_FOLDER] = "a folder", [OPEN_PROC] = "procfs",
+        [OPEN_ANY] = NULL,
+        [OPEN_NULL] = "the null device",
+        [OPEN_FOLDER] = "a folder",
+        [OPEN_PROC] = "procfs",
 };
 
 static const char *message_name(uint64_t type) {
         static const struct name rows[] = {
-                { "failed", MESSAGE_FAILED }, { "mapped", MESSAGE_MAPPED }, { "hooks", MESSAGE_HOOKS },
-                { "pid", MESSAGE_PID }, { "ready", MESSAGE_READY }, { "go", MESSAGE_GO }, { 0 },
+                { "failed", MESSAGE_FAILED },
+                { "mapped", MESSAGE_MAPPED },
+                { "hooks", MESSAGE_HOOKS },
+                { "pid", MESSAGE_PID },
+                { "ready", MESSAGE_READY },
+                { "go", MESSAGE_GO },
+                { 0 },
         };
         const struct names names = { "message", rows };
         const char *name = names_of(&names, (int64_t)type);
@@ -195,12 +214,7 @@ static void say_propagation(struct out *out, uint64_t more) {
                 put(out, " recursive");
 }
 
-/* -- one printer a shape -- */
-
-static void print_nothing(struct out *out, const struct step *step) {
-        (void)out;
-        (void)step;
-}
+/* -- one printer a shape; a kind that is all said by its name has none -- */
 
 static void print_slot(struct out *out, const struct step *step) {
         if (step->slot != SLOT_NONE)
@@ -311,8 +325,10 @@ static void print_readonly(struct out *out, const struct step *step) {
 static void print_node(struct out *out, const struct step *step) {
         uint32_t mode = LOW32(step->flags), dev = HIGH32(step->flags);
         say(out, " %s %s %u:%u %04o owner %u:%u", path_at(out, step->a),
-            S_ISBLK(mode) ? "b" : S_ISFIFO(mode) ? "p" : "c", major(dev), minor(dev), mode & 07777, LOW32(step->more),
-            HIGH32(step->more));
+            S_ISBLK(mode)    ? "b"
+            : S_ISFIFO(mode) ? "p"
+                             : "c",
+            major(dev), minor(dev), mode & 07777, LOW32(step->more), HIGH32(step->more));
 }
 
 static void print_link(struct out *out, const struct step *step) {
@@ -320,7 +336,8 @@ static void print_link(struct out *out, const struct step *step) {
 }
 
 static void print_write(struct out *out, const struct step *step) {
-        say(out, " %s in %s: %s", path_at(out, step->a), slot_name(out, step->slot), str_json_quote(text_at(out, step->b)));
+        say(out, " %s in %s: %s", path_at(out, step->a), slot_name(out, step->slot),
+            str_json_quote(text_at(out, step->b)));
 }
 
 static void print_setns(struct out *out, const struct step *step) {
@@ -355,8 +372,8 @@ static void print_guard(struct out *out, const struct step *step) {
 
 static void print_pty(struct out *out, const struct step *step) {
         say(out, " %s in %s -> %s %llux%llu owner %llu", path_at(out, step->a), slot_name(out, step->slot),
-            slot_name(out, step->into), (unsigned long long)(step->flags & 0xffff), (unsigned long long)(step->flags >> 16),
-            (unsigned long long)step->more);
+            slot_name(out, step->into), (unsigned long long)(step->flags & 0xffff),
+            (unsigned long long)(step->flags >> 16), (unsigned long long)step->more);
 }
 
 static void print_rlimit(struct out *out, const struct step *step) {
@@ -408,7 +425,8 @@ static void print_groups(struct out *out, const struct step *step) {
 }
 
 static void print_ids(struct out *out, const struct step *step) {
-        say(out, " uid %u gid %u%s", LOW32(step->flags), HIGH32(step->flags), step->more ? " keeping capabilities" : "");
+        say(out, " uid %u gid %u%s", LOW32(step->flags), HIGH32(step->flags),
+            step->more ? " keeping capabilities" : "");
 }
 
 static void print_bounds(struct out *out, const struct step *step) {
@@ -453,23 +471,53 @@ static void print_exec(struct out *out, const struct step *step) {
 typedef void printer(struct out *out, const struct step *step);
 
 static printer *const printers[STEP_KINDS] = {
-        [STEP_OPEN] = print_open,           [STEP_CLOSE] = print_slot,        [STEP_TREE] = print_tree,
-        [STEP_FS] = print_fs,               [STEP_OVERLAY_OLD] = print_overlay_old, [STEP_ATTR] = print_attr,
-        [STEP_IDMAP] = print_idmap,         [STEP_TARGET] = print_target,     [STEP_ATTACH] = print_attach,
-        [STEP_COPYUP] = print_move,         [STEP_MASK] = print_text,         [STEP_READONLY] = print_readonly,
-        [STEP_NODE] = print_node,           [STEP_LINK] = print_link,         [STEP_WRITE] = print_write,
-        [STEP_PIVOT] = print_slot,          [STEP_MOVE_ROOT] = print_slot,    [STEP_CHROOT] = print_slot,
-        [STEP_SETNS] = print_setns,         [STEP_UNSHARE] = print_unshare,   [STEP_HOSTNAME] = print_text,
-        [STEP_DOMAINNAME] = print_text,     [STEP_LOOPBACK] = print_nothing,  [STEP_FORK] = print_nothing,
-        [STEP_SEND] = print_message,        [STEP_AWAIT] = print_message,     [STEP_START] = print_nothing,
-        [STEP_HOOK] = print_hook,           [STEP_GUARD] = print_guard,       [STEP_KEYRING] = print_text,
-        [STEP_SESSION] = print_slot,        [STEP_PTY] = print_pty,           [STEP_CONSOLE] = print_text,
-        [STEP_STDIO] = print_slot,          [STEP_UMASK] = print_mode,        [STEP_RLIMIT] = print_rlimit,
-        [STEP_SCHED] = print_sched,         [STEP_IOPRIO] = print_ioprio,     [STEP_AFFINITY] = print_affinity,
-        [STEP_MEMPOLICY] = print_mempolicy, [STEP_PERSONALITY] = print_personality, [STEP_GROUPS] = print_groups,
-        [STEP_IDS] = print_ids,             [STEP_BOUNDS] = print_bounds,     [STEP_CAPS] = print_caps,
-        [STEP_NNP] = print_nothing,         [STEP_SECCOMP] = print_seccomp,   [STEP_CWD] = print_text,
-        [STEP_FIND] = print_find,           [STEP_FDS] = print_number,        [STEP_EXEC] = print_exec,
+        [STEP_OPEN] = print_open,
+        [STEP_CLOSE] = print_slot,
+        [STEP_TREE] = print_tree,
+        [STEP_FS] = print_fs,
+        [STEP_OVERLAY_OLD] = print_overlay_old,
+        [STEP_ATTR] = print_attr,
+        [STEP_IDMAP] = print_idmap,
+        [STEP_TARGET] = print_target,
+        [STEP_ATTACH] = print_attach,
+        [STEP_COPYUP] = print_move,
+        [STEP_MASK] = print_text,
+        [STEP_READONLY] = print_readonly,
+        [STEP_NODE] = print_node,
+        [STEP_LINK] = print_link,
+        [STEP_WRITE] = print_write,
+        [STEP_PIVOT] = print_slot,
+        [STEP_MOVE_ROOT] = print_slot,
+        [STEP_CHROOT] = print_slot,
+        [STEP_SETNS] = print_setns,
+        [STEP_UNSHARE] = print_unshare,
+        [STEP_HOSTNAME] = print_text,
+        [STEP_DOMAINNAME] = print_text,
+        [STEP_SEND] = print_message,
+        [STEP_AWAIT] = print_message,
+        [STEP_HOOK] = print_hook,
+        [STEP_GUARD] = print_guard,
+        [STEP_KEYRING] = print_text,
+        [STEP_SESSION] = print_slot,
+        [STEP_PTY] = print_pty,
+        [STEP_CONSOLE] = print_text,
+        [STEP_STDIO] = print_slot,
+        [STEP_UMASK] = print_mode,
+        [STEP_RLIMIT] = print_rlimit,
+        [STEP_SCHED] = print_sched,
+        [STEP_IOPRIO] = print_ioprio,
+        [STEP_AFFINITY] = print_affinity,
+        [STEP_MEMPOLICY] = print_mempolicy,
+        [STEP_PERSONALITY] = print_personality,
+        [STEP_GROUPS] = print_groups,
+        [STEP_IDS] = print_ids,
+        [STEP_BOUNDS] = print_bounds,
+        [STEP_CAPS] = print_caps,
+        [STEP_SECCOMP] = print_seccomp,
+        [STEP_CWD] = print_text,
+        [STEP_FIND] = print_find,
+        [STEP_FDS] = print_number,
+        [STEP_EXEC] = print_exec,
 };
 
 static void print_step(struct out *out, const struct step *step) {
@@ -520,6 +568,8 @@ static void print_limits(struct out *out) {
         for (size_t i = 0; i < plan->cgroup_writes.n; i++) {
                 const struct cgroup_write *write = &plan->cgroup_writes.at[i];
                 say(out, "limit  %s %s", write->file, str_printable(write->value));
+                if (write->or_file)
+                        say(out, " or %s %s", write->or_file, str_printable(write->or_value));
                 if (write->tolerate)
                         say(out, " unless: %s", strerror(write->tolerate));
                 say(out, write->place ? " (%s)\n" : "\n", write->place);

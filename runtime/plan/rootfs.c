@@ -10,9 +10,9 @@
 #include <sched.h>
 #include <sys/stat.h>
 
-#define MS_REC_BIT 16384u
-#define MS_PRIVATE_BIT (1u << 18)
-#define MS_SLAVE_BIT (1u << 19)
+#define MS_REC_BIT                 16384u
+#define MS_PRIVATE_BIT             (1u << 18)
+#define MS_SLAVE_BIT               (1u << 19)
 #define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
 
 /* MS_x bits of rootfsPropagation, 0: not asked. */
@@ -36,7 +36,8 @@ void plan_tree(struct build *b, const char *path, unsigned flags, int into) {
         enum plan_lane lane = plan_tree_lane(b);
         plan_add(b->plan, lane, STEP_TREE, .into = into, .a = plan_text(b->plan, path),
                  .flags = flags & TREE_RECURSIVE ? AT_RECURSIVE : 0);
-        /* A copy made in the host's mount namespace is a peer of the original; in the child's own it is a slave already. */
+        /* A copy made in the host's mount namespace is a peer of the original; in the child's own it is a slave
+         * already. */
         if (lane == LANE_OPEN && !(flags & TREE_PEERS))
                 plan_add(b->plan, lane, STEP_ATTR, .slot = into, .more = PROPAGATION(first_propagation(b), true));
 }
@@ -63,9 +64,9 @@ static int source_check(const struct build *b) {
         return b->options->relative_paths ? 0 : rootfs_check(b->options->bundle, b->config->root->path);
 }
 
-/* Where the root mount is attached before pivot_root: root.path, or "/" when the root of a user namespace may not search
- * the folders on the way there.  Not where the mount has to be found again by its path, and not for those who copy host
- * trees after it: a copy of "/" would have the root lying over it. */
+/* Where the root mount is attached before pivot_root: root.path, or "/" when the root of a user namespace may not
+ * search the folders on the way there.  Not where the mount has to be found again by its path, and not for those who
+ * copy host trees after it: a copy of "/" would have the root lying over it. */
 static const char *mount_point(const struct build *b) {
         const char *path = b->config->root->path;
         bool is_found_by_path = b->options->no_pivot || !b->probe->has_overlay_layers;

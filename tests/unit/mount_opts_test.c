@@ -5,8 +5,8 @@
 #include <linux/mount.h>
 
 #define PRIVATE (1u << 18)
-#define SLAVE (1u << 19)
-#define SHARED (1u << 20)
+#define SLAVE   (1u << 19)
+#define SHARED  (1u << 20)
 
 static const struct {
         const char *options; /* between commas */
@@ -20,17 +20,45 @@ static const struct {
         { "ro", { MOUNT_ATTR_RDONLY, 0 }, { 0 }, 0, false, false, false, "" },
         { "ro,rw", { 0, MOUNT_ATTR_RDONLY }, { 0 }, 0, false, false, false, "" },
         { "rw,ro", { MOUNT_ATTR_RDONLY, 0 }, { 0 }, 0, false, false, false, "" },
-        { "nosuid,nodev,noexec", { MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0 }, { 0 }, 0, false, false, false, "" },
-        { "suid,dev,exec", { 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC }, { 0 }, 0, false, false, false, "" },
+        { "nosuid,nodev,noexec",
+          { MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0 },
+          { 0 },
+          0,
+          false,
+          false,
+          false,
+          "" },
+        { "suid,dev,exec",
+          { 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC },
+          { 0 },
+          0,
+          false,
+          false,
+          false,
+          "" },
         { "nosymfollow", { MOUNT_ATTR_NOSYMFOLLOW, 0 }, { 0 }, 0, false, false, false, "" },
         { "nodiratime", { MOUNT_ATTR_NODIRATIME, 0 }, { 0 }, 0, false, false, false, "" },
         { "noatime", { MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME }, { 0 }, 0, false, false, false, "" },
         { "noatime,strictatime", { MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME }, { 0 }, 0, false, false, false, "" },
         { "strictatime,relatime", { MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME }, { 0 }, 0, false, false, false, "" },
-        { "noatime,ro", { MOUNT_ATTR_NOATIME | MOUNT_ATTR_RDONLY, MOUNT_ATTR__ATIME }, { 0 }, 0, false, false, false, "" },
+        { "noatime,ro",
+          { MOUNT_ATTR_NOATIME | MOUNT_ATTR_RDONLY, MOUNT_ATTR__ATIME },
+          { 0 },
+          0,
+          false,
+          false,
+          false,
+          "" },
         { "rro", { 0 }, { MOUNT_ATTR_RDONLY, 0 }, 0, false, false, false, "" },
         { "rro,rrw", { 0 }, { 0, MOUNT_ATTR_RDONLY }, 0, false, false, false, "" },
-        { "rnoatime,rnosuid", { 0 }, { MOUNT_ATTR_NOATIME | MOUNT_ATTR_NOSUID, MOUNT_ATTR__ATIME }, 0, false, false, false, "" },
+        { "rnoatime,rnosuid",
+          { 0 },
+          { MOUNT_ATTR_NOATIME | MOUNT_ATTR_NOSUID, MOUNT_ATTR__ATIME },
+          0,
+          false,
+          false,
+          false,
+          "" },
         { "bind", { 0 }, { 0 }, 0, false, true, false, "" },
         { "rbind,rprivate", { 0 }, { 0 }, PRIVATE, true, true, true, "" },
         { "slave", { 0 }, { 0 }, SLAVE, false, false, false, "" },
@@ -54,7 +82,8 @@ static void options_are_read(void) {
                 CHECK_ROW(equal(&opts.tree, &rows[i].tree), rows[i].options);
                 CHECK_ROW(opts.propagation == rows[i].propagation && opts.propagates_tree == rows[i].propagates_tree,
                           rows[i].options);
-                CHECK_ROW(opts.is_bind == rows[i].is_bind && opts.is_recursive == rows[i].is_recursive, rows[i].options);
+                CHECK_ROW(opts.is_bind == rows[i].is_bind && opts.is_recursive == rows[i].is_recursive,
+                          rows[i].options);
                 CHECK_STR(str_join(&opts.data, ","), rows[i].data);
         }
 }

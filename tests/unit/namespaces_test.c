@@ -9,7 +9,9 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
-#define MAPS "\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
+#define MAPS                                                                                                           \
+        "\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}],\"gidMappings\":[{\"containerID\":0,"        \
+        "\"hostID\":1000,\"size\":1}]"
 
 static struct oci_config *config_of(const char *namespaces, const char *more) {
         struct oci_config *config;
@@ -37,7 +39,9 @@ static const char *lane_words(const struct plan *plan, enum plan_lane lane) {
 
 static void new_namespaces_are_cloned(void) {
         struct plan *plan;
-        CHECK_INT(build("full", "{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"cgroup\"},{\"type\":\"network\"}", "", &plan), 0);
+        CHECK_INT(build("full", "{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"cgroup\"},{\"type\":\"network\"}",
+                        "", &plan),
+                  0);
         CHECK_INT(plan->clone_flags, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET);
         CHECK_STR(lane_words(plan, LANE_CHILD), "guard die with the parent; unshare cgroup");
         CHECK(!plan->joins_pidns && !plan->has_new_userns);
@@ -48,21 +52,25 @@ static void new_user_namespace_is_mapped(void) {
         CHECK_INT(build("rootless", "{\"type\":\"user\"},{\"type\":\"mount\"}", "," MAPS, &plan), 0);
         CHECK_INT(plan->clone_flags, CLONE_NEWNS | CLONE_NEWUSER);
         CHECK(plan->has_new_userns && plan->uid_maps_count == 1 && plan->gid_maps_count == 1);
-        CHECK_STR(lane_words(plan, LANE_CHILD), "guard die with the parent; await mapped; ids uid 0 gid 0 keeping capabilities; "
-                                                "guard die with the parent");
+        CHECK_STR(lane_words(plan, LANE_CHILD),
+                  "guard die with the parent; await mapped; ids uid 0 gid 0 keeping capabilities; "
+                  "guard die with the parent");
 }
 
 static void root_that_is_not_mapped_is_not_become(void) {
         struct plan *plan;
         CHECK_INT(build("rootless", "{\"type\":\"user\"},{\"type\":\"mount\"}",
                         ",\"uidMappings\":[{\"containerID\":5,\"hostID\":1000,\"size\":1}],"
-                        "\"gidMappings\":[{\"containerID\":5,\"hostID\":1000,\"size\":1}]", &plan), 0);
+                        "\"gidMappings\":[{\"containerID\":5,\"hostID\":1000,\"size\":1}]",
+                        &plan),
+                  0);
         CHECK_STR(lane_words(plan, LANE_CHILD), "guard die with the parent; await mapped");
 }
 
 static void root_enters_the_user_namespace_last(void) {
         struct plan *plan;
-        const char *namespaces = "{\"type\":\"user\",\"path\":\"/u\"},{\"type\":\"network\",\"path\":\"/n\"},{\"type\":\"mount\"}";
+        const char *namespaces =
+                "{\"type\":\"user\",\"path\":\"/u\"},{\"type\":\"network\",\"path\":\"/n\"},{\"type\":\"mount\"}";
         CHECK_INT(build("full", namespaces, "", &plan), 0);
         CHECK_STR(lane_words(plan, LANE_OPEN), "open /u -> user namespace (cloexec) expect a user namespace; "
                                                "open /n -> network namespace (cloexec) expect a network namespace");
@@ -81,15 +89,19 @@ static void joined_pid_namespace_needs_a_fork(void) {
         CHECK_INT(build("full", "{\"type\":\"mount\"},{\"type\":\"pid\",\"path\":\"/p\"}", "", &plan), 0);
         CHECK(plan->joins_pidns);
         CHECK_INT(plan->clone_flags, CLONE_NEWNS);
-        CHECK_STR(lane_words(plan, LANE_CHILD), "guard die with the parent; setns pidns (pid); await mapped; fork; guard die with the parent");
+        CHECK_STR(lane_words(plan, LANE_CHILD),
+                  "guard die with the parent; setns pidns (pid); await mapped; fork; guard die with the parent");
 }
 
 static void parent_joins_for_a_new_user_namespace(void) {
         struct plan *plan;
-        CHECK_INT(build("full", "{\"type\":\"user\"},{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/n\"}", "," MAPS, &plan), 0);
-        CHECK_STR(lane_words(plan, LANE_OPEN), "open /n -> network namespace (cloexec) expect a network namespace; "
-                                               "open /proc/self/ns/net -> own network namespace (cloexec) expect a network namespace; "
-                                               "setns network namespace (network)");
+        CHECK_INT(build("full", "{\"type\":\"user\"},{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/n\"}",
+                        "," MAPS, &plan),
+                  0);
+        CHECK_STR(lane_words(plan, LANE_OPEN),
+                  "open /n -> network namespace (cloexec) expect a network namespace; "
+                  "open /proc/self/ns/net -> own network namespace (cloexec) expect a network namespace; "
+                  "setns network namespace (network)");
         CHECK_STR(lane_words(plan, LANE_HOST), "setns own network namespace (network)");
         CHECK_FAIL(build("full", "{\"type\":\"user\"},{\"type\":\"mount\",\"path\":\"/m\"}", "," MAPS, &plan),
                    "linux.namespaces[1].path: a new user namespace cannot use an existing mount namespace");
@@ -102,7 +114,8 @@ static void time_is_unshared_by_who_may(void) {
         CHECK(plan->unshares_time && plan->time_offsets.n == 1);
         CHECK_STR(plan->time_offsets.at[0], "boottime -5 7");
         CHECK_INT(build("rootless", "{\"type\":\"user\"},{\"type\":\"mount\"},{\"type\":\"time\"}",
-                        str_format("," MAPS "%s", offsets), &plan), 0);
+                        str_format("," MAPS "%s", offsets), &plan),
+                  0);
         CHECK(!plan->unshares_time && plan->time_offsets.n == 0);
         CHECK(strstr(lane_words(plan, LANE_CHILD), "write self/timens_offsets in own proc: \"boottime -5 7\\n\""));
 }
@@ -120,8 +133,9 @@ static void exec_joins_in_one_call(void) {
         struct oci_config *config = config_of("{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"user\"}", "," MAPS);
         struct build b = { .plan = plan, .config = config, .probe = probe_named("full") };
         CHECK_INT(plan_join(&b), 0);
-        CHECK_STR(lane_words(plan, LANE_CHILD), "guard die with the parent; setns pidfd (mount,pid); setns pidfd (user); "
-                                                "ids uid 0 gid 0 keeping capabilities; guard die with the parent");
+        CHECK_STR(lane_words(plan, LANE_CHILD),
+                  "guard die with the parent; setns pidfd (mount,pid); setns pidfd (user); "
+                  "ids uid 0 gid 0 keeping capabilities; guard die with the parent");
         CHECK(plan->joins_pidns);
 }
 

@@ -66,8 +66,10 @@ static void slots_are_numbered(void) {
         CHECK_INT(plan_slot(plan, "first"), SLOT_FREE);
         CHECK_INT(plan_slot(plan, "second"), SLOT_FREE + 1);
         CHECK_STR(plan->slot_names[SLOT_FREE + 1], "second");
-        CHECK_STR(plan_slot_reference(SLOT_FREE), "\001" "0014");
-        CHECK_STR(plan_slot_reference(1023), "\001" "03ff");
+        CHECK_STR(plan_slot_reference(SLOT_FREE), "\001"
+                                                  "0014");
+        CHECK_STR(plan_slot_reference(1023), "\001"
+                                             "03ff");
         int slot = 0;
         while (slot >= 0 && slot < SLOT_MAX)
                 slot = plan_slot(plan, "more");
@@ -116,15 +118,19 @@ static void steps_have_words(void) {
                   "mount tmpfs -> mount (nosuid,noatime) size=64k upperdir=<target>" },
                 { { STEP_ATTR, SLOT_ROOT, SLOT_NONE, 0, 0, 0, ATTR(MOUNT_ATTR_RDONLY, MOUNT_ATTR_NODEV), AT_RECURSIVE },
                   "attributes root clear nodev set ro recursive" },
-                { { STEP_NODE, SLOT_ROOT, SLOT_NONE, 0, plan_text(plan, "/dev/zero"), 0, NODE(020666, 0x105), IDS(1, 2) },
+                { { STEP_NODE, SLOT_ROOT, SLOT_NONE, 0, plan_text(plan, "/dev/zero"), 0, NODE(020666, 0x105),
+                    IDS(1, 2) },
                   "node /dev/zero c 1:5 0666 owner 1:2" },
-                { { STEP_TARGET, SLOT_ROOT, SLOT_TARGET, 0, plan_text(plan, "/proc"), 0, TARGET_FOLDER | TARGET_PLAIN, 0755 },
+                { { STEP_TARGET, SLOT_ROOT, SLOT_TARGET, 0, plan_text(plan, "/proc"), 0, TARGET_FOLDER | TARGET_PLAIN,
+                    0755 },
                   "target /proc in root -> target (folder,plain 0755)" },
                 { { STEP_KEYRING, SLOT_NONE, SLOT_NONE, ENOSYS, plan_text(plan, "k"), 0, 0, 0 },
                   "keyring k unless: Function not implemented" },
-                { { STEP_SETNS, SLOT_PIDFD, SLOT_NONE, 0, 0, 0, CLONE_NEWNET | CLONE_NEWNS, 0 }, "setns pidfd (mount,network)" },
+                { { STEP_SETNS, SLOT_PIDFD, SLOT_NONE, 0, 0, 0, CLONE_NEWNET | CLONE_NEWNS, 0 },
+                  "setns pidfd (mount,network)" },
                 { { STEP_SEND, SLOT_NONE, SLOT_NONE, 0, 0, 0, MESSAGE_READY, 0 }, "send ready" },
-                { { STEP_IDS, SLOT_NONE, SLOT_NONE, 0, 0, 0, IDS(1000, 100), 1 }, "ids uid 1000 gid 100 keeping capabilities" },
+                { { STEP_IDS, SLOT_NONE, SLOT_NONE, 0, 0, 0, IDS(1000, 100), 1 },
+                  "ids uid 1000 gid 100 keeping capabilities" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 (void)plan_add_step(plan, LANE_CHILD, rows[i].step);
@@ -148,7 +154,9 @@ static void paths_of_the_bundle_are_relative(void) {
 static void limits_are_printed(void) {
         struct plan *plan = plan_new();
         struct plan_options options = { .bundle = "/" };
-        struct cgroup_write write = { .file = "memory.max", .value = "536870912", .place = "linux.resources.memory.limit" };
+        struct cgroup_write write = { .file = "memory.max",
+                                      .value = "536870912",
+                                      .place = "linux.resources.memory.limit" };
         plan->cgroup_writes.at = &write;
         plan->cgroup_writes.n = 1;
         plan->device_filter = "";
