@@ -15,10 +15,10 @@ int console_receive(int ours, int *ret_master);
 /* Sends one fd with the payload bytes by SCM_RIGHTS (the seccomp agent, a pidfd). */
 int console_send_fd(int socket, const void *bytes, size_t size, int fd);
 
-/* The foreground of run and exec: forwards signals to the child (SIGWINCH sets the window size of master), copies between
- * our standard streams and master (-1: no terminal, the child has our streams), with back-pressure, until the child
- * ends and master is drained.  Puts our terminal in raw mode and restores it on every path.  By signalfd and poll, no handlers.
- * Returns the exit status as child_wait gives it, or -errno with words. */
+/* The foreground of run and exec: forwards signals to the child (SIGWINCH sets the window size of master), copies
+ * between our standard streams and master (-1: no terminal, the child has our streams), with back-pressure, until the
+ * child ends and master is drained.  Puts our terminal in raw mode and restores it on every path.  By signalfd and
+ * poll, no handlers. Returns the exit status as child_wait gives it, or -errno with words. */
 int console_foreground(struct child *child, int master);
 
 /* Blocks the forwarded signals; called before spawn so that none is lost. */

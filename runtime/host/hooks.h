@@ -8,9 +8,10 @@
 
 /* Runs each in order: state JSON on standard input (from a memfd, so a hook that never reads cannot block us), exactly
  * its own args and env, cwd (the bundle), default signals, its own process group, no other fds; output goes to our
- * standard error, at most 64 KiB.  After its timeout the group is killed.  Stops at the first that fails: the words name
- * the list, index, path and status ("hooks.createRuntime[1]: /bin/x: exit status 3"). */
-int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, const struct oci_state *state, const char *cwd);
+ * standard error, at most 64 KiB.  After its timeout the group is killed.  Stops at the first that fails: the words
+ * name the list, index, path and status ("hooks.createRuntime[1]: /bin/x: exit status 3"). */
+int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, const struct oci_state *state,
+              const char *cwd);
 
 /* A memfd with the state as JSON, at offset 0.  For hooks and for SLOT_STATE. Returns the fd or -errno. */
 int hooks_state_fd(const struct oci_state *state);

@@ -174,12 +174,15 @@ static void test_freeze(void) {
         CHECK_INT(cgroup_is_frozen(&cgroup, &frozen), 0);
         CHECK(!frozen);
         CHECK_INT(cgroup_freeze(&cgroup, true), 0);
-        CHECK_INT(cgroup_signal(&cgroup, SIGTERM), 0); /* is taken once thawed */
-        CHECK_INT(waitpid(pid, NULL, WNOHANG), 0);
         CHECK_INT(cgroup_kill(&cgroup), 0); /* works on frozen ones */
         CHECK_INT(cgroup_wait_empty(&cgroup, 5000), 0);
         CHECK_INT(waitpid(pid, NULL, 0), pid);
         CHECK_INT(cgroup_freeze(&cgroup, false), 0);
+
+        int status = 0;
+        pid = sleeper(top);
+        CHECK_INT(cgroup_signal(&cgroup, SIGTERM), 0);
+        CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
 static void test_limits(void) {
