@@ -168,6 +168,41 @@ static void limits_are_printed(void) {
         CHECK(strstr(text, "warn   option gid=5: left out\n"));
 }
 
+/* The first step of the kind in the child lane, or -1. */
+static int first(const struct plan *plan, enum step_kind kind) {
+        for (size_t i = 0; i < plan->count[LANE_CHILD]; i++)
+                if (plan->steps[LANE_CHILD][i].kind == kind)
+                        return (int)i;
+        return -1;
+}
+
+/* The process of exec enters the container's pid namespace late, and never with a right that is only there to load its
+ * filter. */
+static void exec_forks_when_it_is_safe(void) {
+        static const char text[] =
+                "{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"rootfs\"},"
+                "\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}},"
+                "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"}],"
+                "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mount\"],"
+                "\"action\":\"SCMP_ACT_ERRNO\"}]}}}";
+        const struct json_read_options reading = { 0 };
+        const struct plan_options options = { .bundle = "/b", .id = "ID", .state_folder = "/s" };
+        struct oci_config *config;
+        struct plan *plan;
+        CHECK_INT(oci_config_read(text, sizeof(text) - 1, &reading, &config), 0);
+        struct oci_process process = *config->process;
+        CHECK_INT(plan_build_exec(config, &process, probe_named("full"), &options, &plan), 0);
+        CHECK(first(plan, STEP_SETNS) >= 0 && first(plan, STEP_SETNS) < first(plan, STEP_BOUNDS));
+        CHECK(first(plan, STEP_SECCOMP) >= 0 && first(plan, STEP_SECCOMP) < first(plan, STEP_FORK));
+        CHECK(first(plan, STEP_FORK) < first(plan, STEP_SEND));
+        CHECK_INT(first(plan, STEP_START), -1);
+        CHECK_INT(first(plan, STEP_PIVOT), -1);
+        process.no_new_privileges = true;
+        CHECK_INT(plan_build_exec(config, &process, probe_named("full"), &options, &plan), 0);
+        CHECK(first(plan, STEP_FORK) < first(plan, STEP_NNP) && first(plan, STEP_NNP) < first(plan, STEP_SECCOMP));
+        CHECK_INT(first(plan, STEP_EXEC), (int)plan->count[LANE_CHILD] - 1);
+}
+
 static void probes_have_names(void) {
         CHECK(probe_named("full")->is_root && probe_named("full")->has_overlay_layers);
         CHECK(probe_named("old")->is_root && !probe_named("old")->has_overlay_layers);
@@ -185,6 +220,7 @@ int main(void) {
         steps_have_words();
         paths_of_the_bundle_are_relative();
         limits_are_printed();
+        exec_forks_when_it_is_safe();
         probes_have_names();
         return test_done();
 }
