@@ -251,5 +251,5 @@ int plan_overlay(struct build *b, int *ret_slot) {
         else
                 add_mount(b, &layers);
         close_layers(b, &layers);
-        return r;
+        return 0;
 }
