@@ -90,7 +90,7 @@ static void add_mounts(struct oci_config *config, bool rootless) {
         if (rootless) {
                 mounts[SYS].type = "none";
                 mounts[SYS].source = "/sys";
-                mounts[SYS].options = TEXTS("rbind", "nosuid", "noexec", "nodev", "ro");
+                mounts[SYS].options = TEXTS("rbind", "nosuid", "noexec", "nodev", "rro");
         } else {
                 strv_add(&mounts[DEVPTS].options, "gid=5");
         }

@@ -52,12 +52,22 @@ static int add_ready(struct build *b) {
         if (b->options->waits_for_start) {
                 /* `create` hears the end of file and may go.  plan_add() takes 0 for no slot. */
                 plan_add(plan, LANE_CHILD, STEP_CLOSE)->slot = SLOT_SYNC;
-                plan_add(plan, LANE_CHILD, STEP_START);
+                plan_add(plan, LANE_CHILD, STEP_START, .flags = plan->count[LANE_CHILD] + 1);
         }
         return 0;
 }
 
-static builder *const container_head[] = { plan_namespaces, plan_proc, NULL };
+/* What the spec has and this version has not is never passed over in silence. */
+static int refuse_absent(struct build *b) {
+        const struct oci_linux *linux_ = b->config->linux_;
+        if (linux_ && linux_->net_devices.n)
+                return fail_words(EOPNOTSUPP, "linux.netDevices: this version does not move network devices");
+        if (linux_ && linux_->intel_rdt)
+                return fail_words(EOPNOTSUPP, "linux.intelRdt: this version does not use resctrl");
+        return 0;
+}
+
+static builder *const container_head[] = { refuse_absent, plan_namespaces, plan_proc, NULL };
 static builder *const container_tail[] = {
         plan_process,   plan_identity,  add_ready, plan_hooks_start, plan_confine, plan_exec,
         plan_resources, plan_devfilter, NULL,

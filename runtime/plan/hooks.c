@@ -23,8 +23,7 @@ static void add_hooks(struct build *b, const char *list, const struct oci_hook *
 
 int plan_hooks(struct build *b) {
         const struct oci_hooks *hooks = b->config->hooks;
-        bool moves_devices = b->config->linux_ && b->config->linux_->net_devices.n;
-        if (moves_devices || (hooks && (hooks->prestart.n || hooks->create_runtime.n || hooks->create_container.n))) {
+        if (hooks && (hooks->prestart.n || hooks->create_runtime.n || hooks->create_container.n)) {
                 /* The state of createContainer hooks needs the pid, which is in SLOT_STATE from the barrier on. */
                 b->plan->place = "hooks";
                 b->plan->has_hooks_barrier = true;

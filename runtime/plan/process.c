@@ -22,10 +22,10 @@ static void add_session(struct build *b) {
         plan_add(b->plan, LANE_CHILD, STEP_SESSION, .slot = b->process->terminal ? SLOT_TTY : SLOT_NONE);
 }
 
-/* When a session leader ends, the kernel hangs up its terminal.  STEP_FORK ends the process that comes before it, so
- * with a terminal the session is then made behind it, by plan_exec. */
+/* STEP_FORK ends the process that comes before it, and a payload is the leader of its session (whose end would hang up
+ * its terminal): so the session is then made behind it, by plan_exec. */
 static bool is_session_late(const struct build *b) {
-        return b->plan->joins_pidns && b->process->terminal;
+        return b->plan->joins_pidns;
 }
 
 static void add_session_and_stdio(struct build *b) {

@@ -38,12 +38,16 @@ static void test_session(void) {
         CHECK_INT(plan_case_step(b->plan, LANE_CHILD, STEP_UMASK, 0)->flags, 077);
 }
 
-/* The leader of a session that has a terminal must not be the process that ends at the fork into a pid namespace. */
+/* The leader of a session must not be the process that ends at the fork into a pid namespace. */
 static void test_session_after_fork(void) {
         struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) ",\"terminal\":true" });
         b->plan->joins_pidns = true;
         CHECK(plan_process(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0));
         CHECK(plan_exec(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_TTY);
+        b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
+        b->plan->joins_pidns = true;
+        CHECK(plan_process(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0));
+        CHECK(plan_exec(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_NONE);
 }
 
 static void test_rlimits(void) {
