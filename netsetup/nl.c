@@ -188,9 +188,9 @@ static int add_answer(struct nl_reply *reply, size_t which, const struct nlmsghd
 
 /* The list doubles: there may be thousands of links. */
 static void add_message(struct nl_reply *reply, const struct nlmsghdr *message) {
-        size_t n = reply->n, size = n * sizeof(message);
+        size_t n = reply->n, size = n * sizeof(void *);
         if ((n & (n - 1)) == 0)
-                reply->messages = arena_grow(reply->messages, size, n ? 2 * size : sizeof(message));
+                reply->messages = arena_grow(reply->messages, size, n ? 2 * size : sizeof(void *));
         reply->messages[reply->n++] = arena_memdup(message, message->nlmsg_len);
 }
 
