@@ -191,6 +191,8 @@ static int commit(struct creation *c) {
         }
         if (r == 0 && options->pidfd_socket)
                 r = send_pidfd(options->pidfd_socket, c->child.pidfd);
+        /* run: its startContainer hooks are next. */
+        c->hooks_ran = c->hooks_ran || !c->waits_for_start;
         if (r == 0)
                 r = spawn_go(&c->child);
         /* create: init lets go of the socket once it no longer dies with us; run: execve closes it. */

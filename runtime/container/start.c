@@ -7,7 +7,7 @@
  *   start                                init (STEP_START)
  *   connect                      ->      accept
  *   MESSAGE_START 's'            ->
- *                                <-      MESSAGE_START 's': I listen to you alone
+ *                                <-      MESSAGE_START 's' {step: the first startContainer hook}: I listen to you alone
  *   unlink start.sock
  *   MESSAGE_GO 'g'               ->      startContainer hooks, identity, execve
  *                                <-      MESSAGE_FAILED {kind, step, value: errno}, then exit 127
@@ -65,20 +65,29 @@ static int hear(int fd, struct step_message *ret) {
 }
 
 /* What failed, in the words that are left without the plan. */
+static int fail_hook(const struct step_message *message, unsigned index, const struct oci_config *config) {
+        int number = message->value > 0 ? message->value : EIO;
+        const char *path = config->hooks && index < config->hooks->start_container.n
+                                   ? config->hooks->start_container.at[index].path
+                                   : "a hook";
+        if (number == ECANCELED)
+                return fail_words(number, "hooks.startContainer[%u]: %s: it failed", index, path);
+        if (number == ETIMEDOUT)
+                return fail_words(number, "hooks.startContainer[%u]: %s: its time was over", index, path);
+        return fail(number, "hooks.startContainer[%u]: %s", index, path);
+}
+
 static int fail_kind(const struct step_message *message, const struct oci_config *config) {
         const struct oci_process *process = config->process;
         const char *program = process && process->args.n ? process->args.at[0] : "";
         int number = message->value > 0 ? message->value : EIO;
         if (message->kind == STEP_EXEC || message->kind == STEP_FIND)
                 return fail(number, "%s %s", step_name(message->kind), program);
-        if (message->kind == STEP_HOOK)
-                return fail_words(number, "hooks.startContainer: a hook failed%s",
-                                  number == ETIMEDOUT ? ": its time was over" : "");
         return fail(number, "%s", step_name(message->kind));
 }
 
 /* Phase one: init listens to us alone, so nobody else can find the file that goes now. */
-static int agree(int fd, const struct container *container) {
+static int agree(int fd, const struct container *container, unsigned *ret_first) {
         struct step_message message;
         int r = say(fd, MESSAGE_START);
         if (r == 0)
@@ -89,10 +98,12 @@ static int agree(int fd, const struct container *container) {
                 return fail_words(ESRCH, "its init ended");
         if (unlinkat(container->entry.folder, START_SOCKET, 0) < 0)
                 return fail(errno, "remove %s/%s", container->entry.path, START_SOCKET);
+        *ret_first = message.step;
         return 0;
 }
 
-static int go(int fd, const struct oci_config *config, bool *ret_hook_failed) {
+/* first: the number of the step that comes next. */
+static int go(int fd, const struct oci_config *config, unsigned first, bool *ret_hook_failed) {
         struct step_message message;
         int r = say(fd, MESSAGE_GO);
         if (r == 0)
@@ -102,16 +113,17 @@ static int go(int fd, const struct oci_config *config, bool *ret_hook_failed) {
         if (message.type != MESSAGE_FAILED)
                 return fail_words(EPROTO, "its init said '%c' instead of execve", message.type);
         *ret_hook_failed = message.kind == STEP_HOOK;
-        return fail_kind(&message, config);
+        return *ret_hook_failed ? fail_hook(&message, message.step - first, config) : fail_kind(&message, config);
 }
 
 /* A startContainer hook that fails ends the lifecycle; a program that cannot be executed leaves a stopped container. */
 static int wake(struct container *container, const struct oci_config *config) {
         bool hook_failed = false;
+        unsigned first = 0;
         autofd fd = connect_to_init(container);
-        int r = fd < 0 ? fd : agree(fd, container);
+        int r = fd < 0 ? fd : agree(fd, container, &first);
         if (r == 0)
-                r = go(fd, config, &hook_failed);
+                r = go(fd, config, first, &hook_failed);
         if (!hook_failed)
                 return r;
         const char *words = arena_strdup(err_message());

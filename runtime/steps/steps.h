@@ -70,7 +70,8 @@ enum step_kind {
         /* talk */
         STEP_SEND,  /* send message flags (enum step_message_type) on SLOT_SYNC */
         STEP_AWAIT, /* wait for message flags on SLOT_SYNC; end of file is the parent's death: exit */
-        STEP_START, /* wait on SLOT_START for `start`: the two-phase talk is told in runtime/container/start.c */
+        STEP_START, /* wait on SLOT_START for `start`, flags: the step after this one; the two-phase talk is told in
+                     * runtime/container/start.c */
         STEP_HOOK,  /* run program a with struct hook_data b, state from SLOT_STATE, more: timeout in ms (0: none);
                      * -ETIMEDOUT, or -ECANCELED when it ends with anything but status 0 */
         /* the process */

@@ -60,12 +60,12 @@ int step_await(const struct step *step, struct context *context) {
 }
 
 /* Hears one `start` to its end: 1 when it said go, 0 when it left before it had said anything. */
-static int hear_start(int connection) {
-        struct step_message message;
+static int hear_start(int connection, uint16_t next) {
+        struct step_message message, here = { .type = MESSAGE_START, .step = next };
         int r = receive(connection, &message);
         if (r <= 0 || message.type != MESSAGE_START)
                 return 0;
-        r = say(connection, MESSAGE_START);
+        r = send_bytes(connection, &here, sizeof(here), -1);
         if (r >= 0)
                 r = receive(connection, &message);
         /* The socket's file may be gone already: nobody could start us any more. */
@@ -76,14 +76,13 @@ static int hear_start(int connection) {
 
 int step_start(const struct step *step, struct context *context) {
         int listener = slot_fd(context, SLOT_START);
-        (void)step;
         for (;;) {
                 sysfd connection = listener < 0 ? listener : (int)sys_accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                 if (connection == -EINTR || connection == -ECONNABORTED)
                         continue;
                 if (connection < 0)
                         return connection;
-                int r = hear_start(connection);
+                int r = hear_start(connection, (uint16_t)step->flags);
                 if (r < 0)
                         return r;
                 if (r > 0) {

@@ -2,7 +2,6 @@
 # The life of a container as its user sees it: create, start, state, kill, delete, run, pause, list, ps.
 
 load helpers
-# shellcheck disable=SC2016 # what is in single quotes is for the container's shell or jq
 
 # Exit status 1 and one error line with these words on it: refused 'words' COMMAND...
 refused() {
