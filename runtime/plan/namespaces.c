@@ -36,6 +36,20 @@ static void add_guard(struct build *b) {
         plan_add(b->plan, LANE_CHILD, STEP_GUARD, .flags = 1);
 }
 
+/* Before anything is joined.  What is not dumpable is root's in /proc: an ordinary user's parent could then write neither
+ * maps nor oom_score_adj, so its child waits until both are done. */
+static void add_first_guard(struct build *b) {
+        b->plan->place = NULL;
+        if (b->probe->is_root)
+                add_guard(b);
+        b->plan->place = b->plan->has_new_userns ? "linux.uidMappings" : NULL;
+        if (!b->probe->is_root || b->plan->has_new_userns)
+                plan_add(b->plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_MAPPED);
+        b->plan->place = NULL;
+        if (!b->probe->is_root)
+                add_guard(b);
+}
+
 /* Root of the user namespace, with every capability in it.  The change of ids undoes the guard. */
 static void become_root(struct build *b) {
         plan_add(b->plan, LANE_CHILD, STEP_IDS, .flags = IDS(0, 0), .more = 1);
@@ -188,6 +202,7 @@ static int add_userns(struct build *b) {
         if (!plan_has_own(b, CLONE_NEWUSER) && !b->probe->is_root)
                 return fail_hint(fail_words(EPERM, "linux.namespaces: an ordinary user needs a user namespace"),
                                  "`rundlet spec --rootless` writes a config that has one");
+        add_first_guard(b);
         if (!plan->has_new_userns)
                 return 0;
         plan->uid_maps = linux_->uid_mappings.at;
@@ -195,7 +210,6 @@ static int add_userns(struct build *b) {
         plan->gid_maps = linux_->gid_mappings.at;
         plan->gid_maps_count = linux_->gid_mappings.n;
         plan->place = "linux.uidMappings";
-        plan_add(plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_MAPPED);
         if (maps_root(linux_))
                 become_root(b);
         return 0;
@@ -206,8 +220,6 @@ int plan_namespaces(struct build *b) {
         uint64_t kinds = 0;
         if (!b->config->linux_)
                 return fail_words(EINVAL, "linux: missing");
-        b->plan->place = NULL;
-        add_guard(b);
         int r = add_userns(b);
         if (r < 0)
                 return r;
@@ -259,8 +271,8 @@ int plan_join(struct build *b) {
                 kinds |= (uint64_t)linux_->namespaces.at[i].type.v;
         uint64_t user = kinds & CLONE_NEWUSER, others = kinds & ~user;
         uint64_t first = b->probe->is_root ? others : user, second = b->probe->is_root ? user : others;
+        add_first_guard(b);
         b->plan->place = "linux.namespaces";
-        add_guard(b);
         if (first)
                 plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = first);
         if (second)
