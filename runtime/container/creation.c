@@ -9,6 +9,7 @@
 #include "specs/base/log.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,13 +121,47 @@ static int claim(struct creation *c) {
         return r < 0 ? r : make_overlay(c);
 }
 
+/* The host's id of the payload's user; -1 when its user namespace is not one that we map. */
+static int64_t host_uid(const struct oci_config *config) {
+        const struct oci_namespace *user = oci_namespace_find(config, CLONE_NEWUSER);
+        uint32_t uid = config->process->user.uid;
+        if (!user)
+                return uid;
+        for (size_t i = 0; !user->path && i < config->linux_->uid_mappings.n; i++) {
+                const struct oci_idmap *map = &config->linux_->uid_mappings.at[i];
+                if (uid >= map->container_id && uid - map->container_id < map->size)
+                        return (int64_t)map->host_id + (uid - map->container_id);
+        }
+        return -1;
+}
+
+/* Only with a cgroup namespace of its own and a cgroup file system that the container may write to. */
+static bool wants_own_cgroup(const struct oci_config *config) {
+        const struct oci_namespace *cgroup = oci_namespace_find(config, CLONE_NEWCGROUP);
+        for (size_t i = 0; cgroup && !cgroup->path && i < config->mounts.n; i++) {
+                const struct oci_mount *mount = &config->mounts.at[i];
+                if (mount->type && str_starts(mount->type, "cgroup") && !strv_has(&mount->options, "ro"))
+                        return true;
+        }
+        return false;
+}
+
+static int delegate(const struct creation *c) {
+        int64_t uid = host_uid(c->prepared.config);
+        if (c->cgroup.fd < 0 || uid < 0 || !c->prepared.probe->is_root || !wants_own_cgroup(c->prepared.config))
+                return 0;
+        return cgroup_delegate(&c->cgroup, (uint32_t)uid);
+}
+
 static int enter_cgroup(struct creation *c) {
         int r = cgroup_make(c->prepared.probe, c->prepared.plan, c->record.cgroup_path, c->entry.path, &c->cgroup);
         if (c->cgroup.fd < 0)
                 c->record.cgroup_path = "";
         if (r == 0)
                 r = cgroup_apply(&c->cgroup, c->prepared.plan);
-        return r < 0 ? r : cgroup_attach_devices(&c->cgroup, c->prepared.plan);
+        if (r == 0)
+                r = cgroup_attach_devices(&c->cgroup, c->prepared.plan);
+        return r < 0 ? r : delegate(c);
 }
 
 /* The kernel's own word that init is where its limits are. */

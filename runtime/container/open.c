@@ -79,7 +79,7 @@ static int lock_or_look(struct container *c, const char *id, int operation, bool
 
 int container_open(const char *root, const char *id, int operation, struct container *ret) {
         autocontainer c = CONTAINER_NONE;
-        bool is_busy;
+        bool is_busy = false;
         int r = store_check_id(id);
         if (r == 0)
                 r = store_open(root, false, &c.store);
@@ -87,6 +87,8 @@ int container_open(const char *root, const char *id, int operation, struct conta
                 r = lock_or_look(&c, id, operation, &is_busy);
         if (r == 0)
                 r = store_load(&c.entry, &c.record);
+        if (r == -EBADMSG && is_busy) /* claimed a moment ago, the record is not written yet */
+                r = fail_words(EAGAIN, "container %s: it is just being created", id);
         if (r == 0)
                 r = ask_status(&c, is_busy);
         if (r < 0)
@@ -143,7 +145,7 @@ int container_list(const char *root, struct oci_states *ret) {
                 r = container_state(store.path, ids.at[i], &states.at[states.n]);
                 if (r == 0)
                         states.n++;
-                else if (r != -ENOENT) /* ENOENT: deleted meanwhile */
+                else if (r != -ENOENT && r != -EAGAIN) /* deleted meanwhile, not made yet */
                         log_warning("%s", err_message());
         }
         err_clear();

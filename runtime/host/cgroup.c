@@ -316,6 +316,22 @@ int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan) {
         return 0;
 }
 
+int cgroup_delegate(const struct cgroup *cgroup, uint32_t uid) {
+        const char *text = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+        char *listed;
+        if (read_file_at(AT_FDCWD, "/sys/kernel/cgroup/delegate", FILE_MAX, &listed, NULL) == 0)
+                text = listed;
+        err_clear();
+        struct strv files = str_split(text, '\n', true);
+        if (fchown(cgroup->fd, uid, (gid_t)-1) < 0)
+                return fail(errno, "give the cgroup %s to uid %u", cgroup->path, uid);
+        for (size_t i = 0; i < files.n; i++)
+                if (!strchr(files.at[i], '/') &&
+                    fchownat(cgroup->fd, files.at[i], uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+                        return fail(errno, "give %s of the cgroup %s to uid %u", files.at[i], cgroup->path, uid);
+        return 0;
+}
+
 /* -- ownership -- */
 
 void cgroup_keep(struct cgroup *cgroup) {

@@ -42,6 +42,10 @@ int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan);
  * not load one: device nodes are out of its reach anyway. */
 int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
 
+/* Gives the cgroup to uid: its folder and the files that the kernel lists for delegation, never its limits.  Spec:
+ * config-linux.md "Cgroup ownership". */
+int cgroup_delegate(const struct cgroup *cgroup, uint32_t uid);
+
 /* Freezes or thaws and waits for cgroup.events to say so (inotify/poll, no sleeping), at most 10 s. */
 int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret);

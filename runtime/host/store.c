@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 
 #define RECORD_MAX (1u << 20)
 #define CONFIG_MAX JSON_MAX_SIZE
+#define LIFT_DEPTH 16
 #define ID_MAX     255
 
 static const struct json_field container_record_fields[] = {
@@ -293,9 +295,52 @@ int store_load_config(const struct entry *entry, char **ret_text, size_t *ret_si
         return r < 0 ? fail_in(r, "the saved configuration of %s", entry->id) : 0;
 }
 
+static void closedirp(DIR **folder) {
+        if (*folder)
+                (void)closedir(*folder);
+}
+
+/* Moves one folder that lies LIFT_DEPTH below dir up into top: 1, or 0 when nothing lies that deep. */
+static int lift_one(int dir, int top, int depth) {
+        int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        __attribute__((cleanup(closedirp))) DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+        if (!folder) {
+                (void)fd_close(copy);
+                return fail(errno, "list a folder of the overlay");
+        }
+        for (struct dirent *found; (found = readdir(folder));) {
+                if (found->d_type != DT_DIR || str_eq(found->d_name, ".") || str_eq(found->d_name, ".."))
+                        continue;
+                if (depth == LIFT_DEPTH) {
+                        const char *name = str_format(".lifted-%llu", (unsigned long long)found->d_ino);
+                        return renameat(dir, found->d_name, top, name) == 0
+                                       ? 1
+                                       : fail(errno, "lift a folder of the overlay");
+                }
+                autofd child = openat(dir, found->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                int r = child < 0 ? fail(errno, "open a folder of the overlay") : lift_one(child, top, depth + 1);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* What the container wrote may be nested deeper than remove_tree_at() goes down: then pieces are moved up first. */
+static int remove_overlay(int folder) {
+        for (;;) {
+                int r = remove_tree_at(folder, "overlay");
+                if (r != -ELOOP)
+                        return r;
+                autofd top = openat(folder, "overlay", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                int lifted = top < 0 ? fail(errno, "open the overlay") : lift_one(top, top, 0);
+                if (lifted <= 0)
+                        return lifted < 0 ? lifted : r;
+        }
+}
+
 /* The record goes last: whoever is killed on the way leaves a container that can be deleted again. */
 int store_remove(const struct store *store, struct entry *entry) {
-        int r = remove_tree_at(entry->folder, "overlay");
+        int r = remove_overlay(entry->folder);
         if (r == 0 && unlinkat(entry->folder, "start.sock", 0) < 0 && errno != ENOENT)
                 r = fail(errno, "remove start.sock");
         if (r == 0 && unlinkat(entry->folder, "config.json", 0) < 0 && errno != ENOENT)
@@ -310,11 +355,6 @@ int store_remove(const struct store *store, struct entry *entry) {
 
 static int compare_names(const void *a, const void *b) {
         return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void closedirp(DIR **folder) {
-        if (*folder)
-                (void)closedir(*folder);
 }
 
 int store_list(const struct store *store, struct strv *ret_ids) {

@@ -220,6 +220,16 @@ static void test_limits(void) {
         CHECK_INT(none.fd, -1);
 }
 
+static void test_delegation(void) {
+        struct stat status;
+        autocgroup cgroup = CGROUP_NONE;
+        CHECK_INT(make(top, "/state/web", &cgroup), 0);
+        CHECK_INT(cgroup_delegate(&cgroup, 4321), 0);
+        CHECK(fstat(cgroup.fd, &status) == 0 && status.st_uid == 4321 && status.st_gid == 0);
+        CHECK(fstatat(cgroup.fd, "cgroup.procs", &status, 0) == 0 && status.st_uid == 4321);
+        CHECK(fstatat(cgroup.fd, "cgroup.max.depth", &status, 0) == 0 && status.st_uid == 0); /* a limit stays ours */
+}
+
 static bool can_open_null(const char *path) {
         int status = 0;
         pid_t pid = fork();
@@ -266,6 +276,7 @@ int main(void) {
         test_adopted();
         test_freeze();
         test_limits();
+        test_delegation();
         test_devices();
         CHECK(!exists(top));
         return test_done();

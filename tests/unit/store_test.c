@@ -92,6 +92,28 @@ static void test_life(void) {
         (void)fd_close(store.root);
 }
 
+/* A container may have nested its files deeper than a tree is walked at once. */
+static void test_deep_overlay(void) {
+        struct store store;
+        autoentry entry = ENTRY_NONE;
+        CHECK_INT(store_open(str_path(root, "d"), true, &store), 0);
+        CHECK_INT(store_create(&store, "web", &entry), 0);
+        for (int branch = 0; branch < 3; branch++) {
+                autofd at = dup(entry.folder);
+                for (int depth = 0; depth < 200 && at >= 0; depth++) {
+                        const char *name = depth == 0 ? "overlay" : str_format("%d", depth == 1 ? branch : depth);
+                        (void)mkdirat(at, name, 0700);
+                        int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                        (void)fd_close(at);
+                        at = next;
+                }
+                CHECK(at >= 0);
+        }
+        CHECK_INT(store_remove(&store, &entry), 0);
+        CHECK_INT(rmdir(store.path), 0);
+        store_release(&store);
+}
+
 /* Every cut of a good record, and records that lie. */
 static void test_corrupt(void) {
         static const char *const lies[][2] = {
@@ -218,6 +240,7 @@ int main(void) {
                 return 1;
         test_ids();
         test_life();
+        test_deep_overlay();
         test_corrupt();
         test_roots();
         test_deleted_while_waiting();
