@@ -344,22 +344,21 @@ fails() { # WORDS COMMAND...: exactly one error line with the words
   reaches "$A" 10.1.0.1
 }
 
+# The kernel changes something when a message is sent; reading the answer is where each of these states can be met.
 @test "SIGKILL at any point: no link without a tag, and detach leaves none" {
   container A
-  for call in sendto recvmsg setns socket; do
-    for when in $(seq 40); do
-      run host strace -o /dev/null -e inject="$call":signal=SIGKILL:when="$when" \
-        "$NETSETUP" attach web --netns "$A" --bridge br0 \
-        --address 10.1.0.2/24 --gateway 10.1.0.1 --bridge-address 10.1.0.1/24
-      [ "$(untagged)" = 0 ]
-      net detach web --netns "$A"
-      [ "$(ours)" = 0 ]
-      [ "$status" -ne 0 ] || break
-    done
-    echo "$call: finished at $when"
-    [ "$status" -eq 0 ]
-    [ "$when" -gt 1 ]
+  for when in $(seq 40); do
+    run host strace -o /dev/null -e inject=recvmsg:signal=SIGKILL:when="$when" \
+      "$NETSETUP" attach web --netns "$A" --bridge br0 \
+      --address 10.1.0.2/24 --gateway 10.1.0.1 --bridge-address 10.1.0.1/24
+    [ "$(untagged)" = 0 ]
+    net detach web --netns "$A"
+    [ "$(ours)" = 0 ]
+    [ "$status" -ne 0 ] || break
   done
+  echo "finished at $when"
+  [ "$status" -eq 0 ]
+  [ "$when" -gt 10 ]
 }
 
 @test "64 at once: one bridge, every one of them attached" {
