@@ -13,9 +13,11 @@
 static int remove_cgroup(const char *path, const char *label) {
         autocgroup cgroup = CGROUP_NONE;
         int r = cgroup_open(probe_get(), path, &cgroup);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        if (cgroup_is_ours(&cgroup, label)) {
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r == -ENOENT) { /* its parents may be there all the same */
+                r = 0;
+        } else if (cgroup_is_ours(&cgroup, label)) {
                 r = cgroup_kill(&cgroup);
                 if (r == 0)
                         r = cgroup_wait_empty(&cgroup, END_MS);

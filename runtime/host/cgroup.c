@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define PRIVILEGED_PARENT "/rundlet"
 #define FILE_MAX          65536
 
 /* -- names -- */

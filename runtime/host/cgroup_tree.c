@@ -394,17 +394,17 @@ static int open_above(const struct probe *probe, const char *path, const char **
         return r < 0 ? r : above.fd;
 }
 
-/* Parents that create made go with the last container in them. */
+/* Parents that create made go with the last container in them.  Our own default one is known by its name too: a create
+ * that was killed may not have come to label it. */
 static void remove_parents(const struct probe *probe, const char *path) {
-        while (*path) {
-                const char *name, *above;
+        for (const char *name, *above; *path; path = above) {
                 autofd dir = open_above(probe, path, &name, &above);
-                if (dir < 0)
+                autofd fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                bool is_ours = str_eq(path, PRIVILEGED_PARENT) || (fd >= 0 && cgroup_label_is(fd, "parent", "1") == 1);
+                if (fd < 0) /* not made yet, or gone already: what is above it may still be there */
+                        continue;
+                if (!is_ours || unlinkat(dir, name, AT_REMOVEDIR) < 0)
                         return;
-                autofd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (fd < 0 || cgroup_label_is(fd, "parent", "1") != 1 || unlinkat(dir, name, AT_REMOVEDIR) < 0)
-                        return;
-                path = above;
         }
 }
 
@@ -412,6 +412,8 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
         struct cgroup found = CGROUP_NONE;
         const char *name, *above;
         int r = cgroup_open(probe, path, &found);
+        if (r == -ENOENT && probe->cgroup_root && *path == '/')
+                remove_parents(probe, path);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         autofd fd = found.fd;

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-#define CGROUP_DEPTH 128 /* how deep a container may nest before we refuse to walk it: one fd a level */
+#define PRIVILEGED_PARENT "/rundlet"
+#define CGROUP_DEPTH      128 /* how deep a container may nest before we refuse to walk it: one fd a level */
 
 /* Called for a cgroup before its children; path is relative to where the walk began ("" there).  A positive answer ends
  * the walk and is its result. */

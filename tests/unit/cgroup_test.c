@@ -148,6 +148,17 @@ static void test_release(void) {
         CHECK(!exists(top));
 }
 
+/* A create that was killed before it made the cgroup itself leaves parents only. */
+static void test_parents(void) {
+        struct cgroup cgroup = CGROUP_NONE;
+        CHECK_INT(make(str_path(top, "a/b/c"), "/state/web", &cgroup), 0);
+        cgroup_keep(&cgroup);
+        CHECK_INT(rmdir(on_disk(str_path(top, "a/b/c"))), 0);
+        CHECK_INT(rmdir(on_disk(str_path(top, "a/b"))), 0);
+        CHECK_INT(cgroup_remove(&probe, str_path(top, "a/b/c"), "/state/web"), 0);
+        CHECK(!exists(top));
+}
+
 /* One that was there before is used when it is empty, and stays. */
 static void test_adopted(void) {
         struct cgroup cgroup = CGROUP_NONE;
@@ -273,6 +284,7 @@ int main(void) {
         }
         test_make_and_remove();
         test_release();
+        test_parents();
         test_adopted();
         test_freeze();
         test_limits();
