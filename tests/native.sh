@@ -82,5 +82,5 @@ else
   unshare --cgroup "${inner[@]}" &
 fi
 child=$!
-trap 'kill "$child"; exit 130' INT TERM
+trap 'kill "$child" 2>/dev/null; exit 130' INT TERM
 wait "$child"

@@ -8,6 +8,8 @@ top=$(cd "$here/../.." && pwd)
 program=$(realpath "${BUILD:-$top/build}/rundlet")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+mkdir -p "$scratch/bundle/rootfs"
+cd "$scratch/bundle" || exit 1
 n=0
 
 result() { # GOOD NAME
@@ -15,14 +17,16 @@ result() { # GOOD NAME
   if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
 
+# Few processes a case: they are dear where this runs in the virtual machine.
 plan_of() { # NAME: leaves out, err and status
   local args=(--probe=full)
-  rm -rf "$scratch/bundle"
-  mkdir -p "$scratch/bundle/rootfs"
-  cp "$here/$1.json" "$scratch/bundle/config.json"
   [ ! -e "$here/$1.args" ] || read -r -a args <"$here/$1.args"
-  (cd "$scratch/bundle" && "$program" plan "${args[@]}" . </dev/null) >"$scratch/out" 2>"$scratch/err"
+  "$program" plan "${args[@]}" --config "$here/$1.json" . </dev/null >"$scratch/out" 2>"$scratch/err"
   status=$?
+}
+
+is_same() { # FILE FILE
+  [ "$(<"$1")" = "$(<"$2")" ] || { diff -u "$1" "$2" >"$scratch/diff"; false; }
 }
 
 update() { # NAME
@@ -37,21 +41,22 @@ update() { # NAME
 
 check() { # NAME
   if [ -e "$here/$1.plan" ]; then
-    [ "$status" = 0 ] && diff -u "$here/$1.plan" "$scratch/out" >"$scratch/diff" 2>&1
+    [ "$status" = 0 ] && is_same "$here/$1.plan" "$scratch/out"
   elif [ -e "$here/$1.err" ]; then
-    [ "$status" != 0 ] && diff -u "$here/$1.err" "$scratch/err" >"$scratch/diff" 2>&1
+    [ "$status" != 0 ] && is_same "$here/$1.err" "$scratch/err"
   else
     echo "neither $1.plan nor $1.err" >"$scratch/diff"
     false
   fi
-  result $? "$1"
+  result $? "$1 (status $status)"
   [ ! -s "$scratch/diff" ] || sed 's/^/# /' "$scratch/diff"
   [ ! -e "$here/$1.plan" ] || [ ! -s "$scratch/err" ] || sed 's/^/# /' "$scratch/err"
 }
 
 for config in "$here"/*.json; do
   [ -e "$config" ] || continue
-  name=$(basename "$config" .json)
+  name=${config##*/}
+  name=${name%.json}
   : >"$scratch/diff"
   plan_of "$name"
   if [ -n "${GOLDEN_UPDATE:-}" ]; then update "$name"; fi
