@@ -68,19 +68,50 @@ static int fill_record(struct creation *c) {
         return r < 0 ? r : cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
 }
 
-/* -- folders of an overlay -- */
+/* -- ids as the host sees them -- */
 
-static int make_layer_folder(int dir, const char *name, bool *ret_made) {
-        if (mkdirat(dir, name, 0755) == 0) {
-                *ret_made = true;
-                return fchmodat(dir, name, 0755, 0) < 0 ? fail(errno, "chmod %s", name) : 0;
-        }
-        return errno == EEXIST ? 0 : fail(errno, "make %s", name);
+struct id_maps {
+        const struct oci_idmap *at;
+        size_t n;
+};
+
+/* -1 when the container's user namespace is not one that we map, or does not map the id. */
+static int64_t mapped_id(const struct oci_config *config, const struct id_maps *maps, uint32_t id) {
+        const struct oci_namespace *user = oci_namespace_find(config, CLONE_NEWUSER);
+        if (!user)
+                return id;
+        for (size_t i = 0; !user->path && i < maps->n; i++)
+                if (id >= maps->at[i].container_id && id - maps->at[i].container_id < maps->at[i].size)
+                        return (int64_t)maps->at[i].host_id + (id - maps->at[i].container_id);
+        return -1;
 }
 
-static int make_layer_folders(int dir, bool *ret_made) {
-        int r = make_layer_folder(dir, "upper", ret_made);
-        return r < 0 ? r : make_layer_folder(dir, "work", ret_made);
+/* -- folders of an overlay -- */
+
+/* The overlay's root has the upper folder's owner: the container's root, or it could not write to its own "/". */
+static int own_layer_folder(const struct creation *c, int dir, const char *name) {
+        const struct oci_linux *linux_ = c->prepared.config->linux_;
+        if (!linux_ || !c->prepared.probe->is_root)
+                return 0;
+        int64_t uid = mapped_id(c->prepared.config, &(struct id_maps){ linux_->uid_mappings.at, linux_->uid_mappings.n }, 0);
+        int64_t gid = mapped_id(c->prepared.config, &(struct id_maps){ linux_->gid_mappings.at, linux_->gid_mappings.n }, 0);
+        if (uid <= 0 || gid < 0)
+                return 0;
+        return fchownat(dir, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0 ? fail(errno, "chown %s", name) : 0;
+}
+
+static int make_layer_folder(const struct creation *c, int dir, const char *name, bool *ret_made) {
+        if (mkdirat(dir, name, 0755) < 0)
+                return errno == EEXIST ? 0 : fail(errno, "make %s", name);
+        *ret_made = true;
+        if (fchmodat(dir, name, 0755, 0) < 0)
+                return fail(errno, "chmod %s", name);
+        return own_layer_folder(c, dir, name);
+}
+
+static int make_layer_folders(const struct creation *c, int dir, bool *ret_made) {
+        int r = make_layer_folder(c, dir, "upper", ret_made);
+        return r < 0 ? r : make_layer_folder(c, dir, "work", ret_made);
 }
 
 /* A private upper lives in the container's folder and goes with it; a named one stays, with what was written. */
@@ -97,7 +128,7 @@ static int make_overlay(struct creation *c) {
         autofd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return fail(errno, "annotations[\"org.rundlet.overlay.upper\"]: open %s", path);
-        int r = make_layer_folders(dir, &made);
+        int r = make_layer_folders(c, dir, &made);
         if (made && !is_private)
                 c->upper = fd_take(&dir);
         return r < 0 ? fail_in(r, "annotations[\"org.rundlet.overlay.upper\"]: %s", path) : 0;
@@ -123,16 +154,9 @@ static int claim(struct creation *c) {
 
 /* The host's id of the payload's user; -1 when its user namespace is not one that we map. */
 static int64_t host_uid(const struct oci_config *config) {
-        const struct oci_namespace *user = oci_namespace_find(config, CLONE_NEWUSER);
-        uint32_t uid = config->process->user.uid;
-        if (!user)
-                return uid;
-        for (size_t i = 0; !user->path && i < config->linux_->uid_mappings.n; i++) {
-                const struct oci_idmap *map = &config->linux_->uid_mappings.at[i];
-                if (uid >= map->container_id && uid - map->container_id < map->size)
-                        return (int64_t)map->host_id + (uid - map->container_id);
-        }
-        return -1;
+        return mapped_id(config, &(struct id_maps){ config->linux_ ? config->linux_->uid_mappings.at : NULL,
+                                                    config->linux_ ? config->linux_->uid_mappings.n : 0 },
+                         config->process->user.uid);
 }
 
 /* Only with a cgroup namespace of its own and a cgroup file system that the container may write to. */
