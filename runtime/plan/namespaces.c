@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 
 #ifndef CLONE_NEWTIME
@@ -198,8 +199,10 @@ static int add_joins(struct build *b, const struct joins *joins) {
 static int add_userns(struct build *b) {
         struct plan *plan = b->plan;
         const struct oci_linux *linux_ = b->config->linux_;
+        /* root of a user namespace of its own, as rootless engines are, has it too */
+        bool may_make_others = b->probe->is_root || (b->probe->capabilities >> CAP_SYS_ADMIN & 1) != 0;
         plan->has_new_userns = plan_has_new(b, CLONE_NEWUSER);
-        if (!plan_has_own(b, CLONE_NEWUSER) && !b->probe->is_root)
+        if (!plan_has_own(b, CLONE_NEWUSER) && !may_make_others)
                 return fail_hint(fail_words(EPERM, "linux.namespaces: an ordinary user needs a user namespace"),
                                  "`rundlet spec --rootless` writes a config that has one");
         add_first_guard(b);

@@ -3,6 +3,7 @@
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
+#include "specs/base/path.h"
 #include "specs/base/str.h"
 #include "specs/base/sys.h"
 
@@ -225,10 +226,29 @@ static int open_level(int dir, const char *name) {
         return outer.st_dev == inner.st_dev ? fd_take(&fd) : -EXDEV;
 }
 
+/* An ordinary user removes also folders that deny it their entries: overlayfs leaves one of mode 000. */
+static int open_level_allowed(int dir, const char *name) {
+        char link[FD_NAME_SIZE];
+        struct stat status;
+        autofd fd = open_level(dir, name);
+        if (fd == -EACCES) {
+                autofd place = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (place < 0)
+                        return -errno;
+                fd_name(place, link);
+                if (chmod(link, S_IRWXU) < 0)
+                        return -errno;
+                fd = open_level(dir, name);
+        }
+        if (fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & S_IRWXU) != S_IRWXU)
+                (void)fchmod(fd, S_IRWXU); /* refused: the entries will say so */
+        return fd_take(&fd);
+}
+
 static int push_level(struct levels *levels, int dir, const char *name) {
         if (levels->n == TREE_DEPTH)
                 return fail_words(ELOOP, "open %s: more than %d folders deep", name, TREE_DEPTH);
-        autofd fd = open_level(dir, name);
+        autofd fd = open_level_allowed(dir, name);
         if (fd < 0)
                 return fail(fd, "open %s", name);
         struct level *level = &levels->at[levels->n];
