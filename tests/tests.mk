@@ -2,7 +2,7 @@
 TIDY_SRCS := $(sort $(RUNDLET_SRCS) $(NETSETUP_SRCS) $(INIT_SRCS))
 UNIT_SRCS := $(wildcard tests/unit/*_test.c)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
-TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe
+TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BUILD)/tests/calls
 # A test that includes a header of netsetup is linked with netsetup's objects, every other one with rundlet's.
 NETSETUP_TESTS := $(if $(UNIT_SRCS)$(FUZZ_SRCS),$(shell grep -l '"netsetup/' $(UNIT_SRCS) $(FUZZ_SRCS)))
 UNIT_PROGRAMS := $(UNIT_SRCS:%.c=$(BUILD)/%)
@@ -87,8 +87,8 @@ $(BUILD)/tests/reaper $(BUILD)/tests/pty: $(BUILD)/tests/%: $(BUILD)/tests/%.o
 	$(if $(filter 0,$(V)),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# It runs in any root, so it is static, and never with the flags of sanitizers.
-$(BUILD)/tests/probe: tests/probes/probe.c
+# They run in any root, so they are static, and never with the flags of sanitizers.
+$(BUILD)/tests/probe $(BUILD)/tests/calls: $(BUILD)/tests/%: tests/probes/%.c
 	@mkdir -p $(@D)
 	$(if $(filter 0,$(V)),@echo "  LINK   $@")
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -static -o $@ $<
