@@ -16,24 +16,23 @@ int step_stdio(const struct step *step, struct context *context) {
         return 0;
 }
 
-/* A missing working directory is made, by the user that will be in it and without following anything out of the root.
- */
-static int make_cwd(const char *path) {
+/* No link of proc leads to it: an fd of ours may name what is covered by a mount.  A missing one is made, by the user that
+ * will be in it. */
+static int open_cwd(const char *path) {
         sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
         if (root < 0)
                 return root;
-        sysfd fd = mkdirs_in(root, path, 0755);
-        return fd < 0 ? fd : (int)sys_fchdir(fd);
+        int fd = open_in(root, path, O_PATH | O_DIRECTORY);
+        return fd == -ENOENT ? mkdirs_in(root, path, 0755) : fd;
 }
 
 int step_cwd(const struct step *step, struct context *context) {
         char where[4096];
         const char *path = step_text(context, step->a);
-        if (!path)
-                return -EINVAL;
-        long r = sys_chdir(path);
-        if (r == -ENOENT)
-                r = make_cwd(path);
+        sysfd fd = path ? open_cwd(path) : -EINVAL;
+        if (fd < 0)
+                return fd;
+        long r = sys_fchdir(fd);
         if (r >= 0)
                 r = sys_getcwd(where, sizeof(where));
         if (r < 0)

@@ -95,7 +95,7 @@ enum step_kind {
         STEP_CAPS,    /* struct step_caps b: capset, and the ambient set */
         STEP_NNP,     /* no_new_privs */
         STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; listener to SLOT_NOTIFY */
-        STEP_CWD,     /* chdir a and make sure the result is below the root */
+        STEP_CWD,     /* chdir a, made when missing; below the root, through no link of proc */
         STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
                        * memfds that later steps need (sync, start, state, notify) only close-on-exec */
