@@ -111,10 +111,6 @@ uninstall: ## remove what install put in place
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,rundlet netsetup) $(addprefix $(DESTDIR)$(MANDIR)/man8/,rundlet.8 netsetup.8) \
 		$(DESTDIR)$(COMPLETIONDIR)/rundlet
 
-bench: $(BUILD)/rundlet ## time `run /bin/true` beside crun, runc and a bare program (ROUNDS=50)
-	@$(MAKE) --no-print-directory STATIC=1 all
-	@BUILD=$(BUILD) tests/bench/run.sh
-
 clean: ## remove build/
 	rm -rf build
 
@@ -122,4 +118,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(wildcard tests/tests.mk)
+
+bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare program (as root; ROUNDS=50)
+	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
+	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -6,9 +6,10 @@ set -eu
 build=${BUILD:-build}
 rounds=${ROUNDS:-50}
 work=$(mktemp -d)
+state=$(mktemp -d /dev/shm/rundlet-bench.XXXXXX) # in memory, as /run is
 root=$(awk '$9 == "cgroup2" || $8 == "cgroup2" || / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
 [ -n "$root" ] || { echo "bench: no cgroup2 mount" >&2; exit 1; }
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$state"' EXIT
 
 mkdir -p "$work/box/rootfs/bin" "$work/box/rootfs/proc" "$work/box/rootfs/sys" "$work/box/rootfs/dev"
 cp /bin/busybox "$work/box/rootfs/bin/busybox"
@@ -26,13 +27,13 @@ for name in "$build/static/rundlet" "$build/rundlet"; do
   [ -x "$name" ] || continue
   label=rundlet
   [ "$name" = "$build/rundlet" ] && label="rundlet (dynamic)"
-  set -- "$@" "$label" "$name --root $work/state run --bundle $work/box bench-$$"
+  set -- "$@" "$label" "$name --root $state/rundlet run --bundle $work/box bench-$$"
 done
 for peer in crun runc youki; do
   path=$(command -v "$peer") || continue
   case $peer in
-    crun) line="$path --root $work/$peer --cgroup-manager=disabled run --bundle $work/box bench-$$" ;;
-    *) line="$path --root $work/$peer run --bundle $work/box bench-$$" ;;
+    crun) line="$path --root $state/$peer --cgroup-manager=disabled run --bundle $work/box bench-$$" ;;
+    *) line="$path --root $state/$peer run --bundle $work/box bench-$$" ;;
   esac
   # shellcheck disable=SC2086
   if $line >"$work/$peer.out" 2>&1 </dev/null; then
