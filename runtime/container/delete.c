@@ -10,19 +10,38 @@
 #include <sys/file.h>
 
 /* Ends everything in the cgroup and removes it.  Only one that carries the container's label is touched. */
-static int remove_cgroup(const char *path, const char *label) {
+static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
         autocgroup cgroup = CGROUP_NONE;
+        *ret_ours = false;
         int r = cgroup_open(probe_get(), path, &cgroup);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r == -ENOENT) { /* its parents may be there all the same */
-                r = 0;
-        } else if (cgroup_is_ours(&cgroup, label)) {
+        if (r == 0 && cgroup_is_ours(&cgroup, label)) {
+                *ret_ours = true;
                 r = cgroup_kill(&cgroup);
                 if (r == 0)
                         r = cgroup_wait_empty(&cgroup, END_MS);
+                if (r < 0)
+                        return r;
         }
-        return r < 0 ? r : cgroup_remove(probe_get(), path, label);
+        return cgroup_remove(probe_get(), path, label);
+}
+
+/* By its label: the cgroup says by itself whose it is. */
+static int remove_labelled(const char *label) {
+        const char *path;
+        bool is_ours;
+        int r = cgroup_find(probe_get(), label, &path);
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? r : remove_cgroup(path, label, &is_ours);
+}
+
+/* A record may name the wrong cgroup, by accident or not. */
+static int remove_cgroup_of(const struct container *container) {
+        bool is_ours;
+        int r = remove_cgroup(container->record.cgroup_path, container->entry.path, &is_ours);
+        return r < 0 || is_ours || !*container->record.cgroup_path ? r : remove_labelled(container->entry.path);
 }
 
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
@@ -49,7 +68,7 @@ int container_destroy(struct container *container) {
         struct oci_state state = container_oci_state(&container->record, CONTAINER_STOPPED);
         int r = container_kill_init(container);
         if (r == 0)
-                r = remove_cgroup(container->record.cgroup_path, container->entry.path);
+                r = remove_cgroup_of(container);
         if (r == 0)
                 r = store_remove(&container->store, &container->entry);
         if (r < 0)
@@ -59,15 +78,6 @@ int container_destroy(struct container *container) {
 }
 
 /* -- what is left when there is no usable record -- */
-
-/* By its label: the cgroup says by itself whose it is. */
-static int remove_labelled(const char *label) {
-        const char *path;
-        int r = cgroup_find(probe_get(), label, &path);
-        if (r == -ENOENT)
-                return 0;
-        return r < 0 ? r : remove_cgroup(path, label);
-}
 
 static int remove_remains(struct store *store, const char *id) {
         autoentry entry = ENTRY_NONE;

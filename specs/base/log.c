@@ -27,7 +27,8 @@ static const struct {
 };
 
 int log_open(const struct log_options *wanted) {
-        int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+        /* Nobody may ever read from a FIFO that is named as the log: not opened then, and never waited for. */
+        int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
         int fd = wanted->path ? open(wanted->path, flags, 0600) : -1;
         if (wanted->path && fd < 0)
                 return fail(errno, "open log file %s", wanted->path);
