@@ -55,7 +55,7 @@ NETSETUP_OBJS := $(patsubst $(BUILD)/netsetup/%,$(BUILD)/objects/netsetup/%,$(NE
 INIT_OBJS := $(patsubst %.c,$(BUILD)/init/%.o,$(INIT_SRCS) $(STEPS_SRCS) specs/base/path.c)
 INIT_CFLAGS := -std=c11 -Os $(WARN) -ffreestanding -fno-stack-protector -fno-pie -fno-pic -fno-builtin \
 	-fno-asynchronous-unwind-tables -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fcf-protection=none
-INIT_LDFLAGS := -static -nostdlib -nostartfiles -no-pie -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,max-page-size=4096,--build-id=none -s
+INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(CC))),,-no-pie) -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,max-page-size=4096,--build-id=none -s
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
