@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 const struct command *const commands[] = {
-        &command_run,   &command_create, &command_start,  &command_exec, &command_kill, &command_delete,
-        &command_state, &command_list,   &command_ps,     &command_pause, &command_resume, &command_spec,
+        &command_run,   &command_create, &command_start,    &command_exec,  &command_kill,   &command_delete,
+        &command_state, &command_list,   &command_ps,       &command_pause, &command_resume, &command_spec,
         &command_check, &command_plan,   &command_features, NULL,
 };
 
@@ -24,13 +24,16 @@ struct main_options {
         bool version, man, completion;
 };
 
-#define GLOBAL(name_, letter_, kind_, member, argument_, help_) \
+#define GLOBAL(name_, letter_, kind_, member, argument_, help_)                                                        \
         { name_, letter_, kind_, offsetof(struct main_options, member), argument_, help_ }
 const struct opt global_options[] = {
-        GLOBAL("root", 0, OPT_PATH, globals.root, "DIR", "state of containers (default: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root)"),
-        GLOBAL("log", 0, OPT_STRING, globals.log_path, "FILE", "append the log to FILE; errors also go to standard error"),
+        GLOBAL("root", 0, OPT_PATH, globals.root, "DIR",
+               "state of containers (default: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root)"),
+        GLOBAL("log", 0, OPT_STRING, globals.log_path, "FILE",
+               "append the log to FILE; errors also go to standard error"),
         GLOBAL("log-format", 0, OPT_STRING, globals.log_format, "text|json", "form of the log (default: text)"),
-        GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL", "error, warning, info or debug (default: warning)"),
+        GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL",
+               "error, warning, info or debug (default: warning)"),
         GLOBAL("debug", 0, OPT_FLAG, globals.debug, NULL, "the same as --log-level debug"),
         GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, NULL),
         GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER", "cgroupfs"),
@@ -78,7 +81,8 @@ static int open_log(const struct globals *globals) {
 
 static int check_globals(const struct globals *globals) {
         if (globals->systemd_cgroup || (globals->cgroup_manager && str_eq(globals->cgroup_manager, "systemd")))
-                return fail_words(EOPNOTSUPP, "--%s: the systemd cgroup driver is not part of this version; use cgroupfs",
+                return fail_words(EOPNOTSUPP,
+                                  "--%s: the systemd cgroup driver is not part of this version; use cgroupfs",
                                   globals->systemd_cgroup ? "systemd-cgroup" : "cgroup-manager");
         if (globals->cgroup_manager && !str_eq(globals->cgroup_manager, "cgroupfs"))
                 return fail_words(EINVAL, "--cgroup-manager: %s: cgroupfs expected", globals->cgroup_manager);
@@ -96,19 +100,18 @@ static int run_command(const struct command *command, const struct globals *glob
         static const struct opt no_options[] = { { 0 } };
         const struct opt *table = command->options ? command->options : no_options;
         void *options = arena_alloc(command->size);
-        struct strv positionals;
-        bool wants_help;
+        struct opt_result parsed;
         size_t verbatim = command->verbatim_after ? command->verbatim_after : OPT_ANYWHERE;
-        int r = opt_parse(table, arguments, verbatim, options, &positionals, &wants_help);
-        if (r >= 0 && wants_help) {
+        int r = opt_parse(table, arguments, verbatim, options, &parsed);
+        if (r >= 0 && parsed.wants_help) {
                 help_command(command);
                 return 0;
         }
-        if (r >= 0 && (positionals.n < command->min || positionals.n > command->max))
+        if (r >= 0 && (parsed.positionals.n < command->min || parsed.positionals.n > command->max))
                 r = fail_words(EINVAL, "usage: rundlet %s %s", command->name, command->arguments);
         if (r < 0)
                 return fail_hint(r, "see rundlet %s --help", command->name);
-        return command->run(globals, options, &positionals);
+        return command->run(globals, options, &parsed.positionals);
 }
 
 static void print_version(void) {
@@ -116,7 +119,7 @@ static void print_version(void) {
 }
 
 /* Everything but commands that touch containers: *ret_done says that there is nothing left to do. */
-static int run_globals(const struct main_options *options, const struct strv *positionals, bool wants_help, bool *ret_done) {
+static int run_globals(const struct main_options *options, const struct opt_result *parsed, bool *ret_done) {
         *ret_done = true;
         if (options->version)
                 print_version();
@@ -124,31 +127,31 @@ static int run_globals(const struct main_options *options, const struct strv *po
                 help_man();
         else if (options->completion)
                 help_completion();
-        else if (wants_help || positionals->n == 0)
+        else if (parsed->wants_help || parsed->positionals.n == 0)
                 help_all();
         else
                 *ret_done = false;
-        return !*ret_done || wants_help || options->version || options->man || options->completion ? 0 : 1;
+        return !*ret_done || parsed->wants_help || options->version || options->man || options->completion ? 0 : 1;
 }
 
 static int run(int argc, const char **argv, int *ret_failure_status) {
         struct main_options options = { 0 };
         struct strv arguments = { 0 };
-        struct strv positionals;
-        bool wants_help, is_done;
+        struct opt_result parsed;
+        bool is_done;
         for (int i = 1; i < argc; i++)
                 strv_add(&arguments, argv[i]);
-        int r = opt_parse(global_options, &arguments, 1, &options, &positionals, &wants_help);
+        int r = opt_parse(global_options, &arguments, 1, &options, &parsed);
         if (r < 0)
                 return fail_hint(r, "see rundlet --help");
-        r = run_globals(&options, &positionals, wants_help, &is_done);
+        r = run_globals(&options, &parsed, &is_done);
         if (is_done)
                 return r;
         r = open_log(&options.globals);
         if (r < 0)
                 return r;
-        const char *name = positionals.at[0];
-        struct strv rest = { positionals.at + 1, positionals.n - 1 };
+        const char *name = parsed.positionals.at[0];
+        struct strv rest = { .at = parsed.positionals.at + 1, .n = parsed.positionals.n - 1 };
         if (str_eq(name, "help") && rest.n == 0) {
                 help_all();
                 return 0;
@@ -156,7 +159,8 @@ static int run(int argc, const char **argv, int *ret_failure_status) {
         bool is_help = str_eq(name, "help");
         const struct command *command = find_command(is_help ? rest.at[0] : name);
         if (!command)
-                return fail_hint(fail_words(EINVAL, "unknown command %s", is_help ? rest.at[0] : name), "see rundlet --help");
+                return fail_hint(fail_words(EINVAL, "unknown command %s", is_help ? rest.at[0] : name),
+                                 "see rundlet --help");
         if (is_help) {
                 help_command(command);
                 return 0;
@@ -173,8 +177,8 @@ int main(int argc, const char **argv) {
                 (void)fputs("rundlet: error: refusing to run as a setuid or setgid program\n", stderr);
                 return 1;
         }
-        /* Containers that share the host's user namespace must not look into us.  An ordinary user's uid_map could not be
-         * written to a process that is not dumpable, and nobody else may look into that one anyway. */
+        /* Containers that share the host's user namespace must not look into us.  An ordinary user's uid_map could not
+         * be written to a process that is not dumpable, and nobody else may look into that one anyway. */
         if (geteuid() == 0)
                 (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         int r = run(argc, argv, &failure_status);

@@ -29,7 +29,8 @@ const struct command command_check = {
         .name = "check",
         .arguments = "[BUNDLE]",
         .summary = "say everything that is wrong with a config",
-        .description = "Reads the config and prints every error and warning at once, each with its place. Nothing is changed. The exit\n"
+        .description = "Reads the config and prints every error and warning at once, each with its place. Nothing is "
+                       "changed. The exit\n"
                        "status is 1 when there is an error.\n"
                        "\n"
                        "  rundlet check --strict box",

@@ -9,7 +9,7 @@
 
 /* Global options, parsed before the command (repeats are legal, the last wins). */
 struct globals {
-        const char *root;          /* absolute or NULL */
+        const char *root; /* absolute or NULL */
         const char *log_path, *log_format, *log_level;
         bool debug, systemd_cgroup;
         const char *rootless, *criu, *cgroup_manager; /* accepted for engines */
@@ -17,44 +17,55 @@ struct globals {
 
 struct command {
         const char *name;
-        const char *arguments;         /* "ID [ARG]..." for the synopsis */
-        const char *summary;           /* one line for --help */
-        const char *description;       /* a paragraph or more: teaches, with an example */
-        const struct opt *options;     /* ends with an empty row */
-        size_t verbatim_after;         /* positionals after which the rest is not looked at; 0: OPT_ANYWHERE */
-        unsigned min, max;             /* how many positionals */
-        size_t size;                   /* of the structure that the options fill; zeroed, handed to run */
+        const char *arguments;     /* "ID [ARG]..." for the synopsis */
+        const char *summary;       /* one line for --help */
+        const char *description;   /* a paragraph or more: teaches, with an example */
+        const struct opt *options; /* ends with an empty row */
+        size_t verbatim_after;     /* positionals after which the rest is not looked at; 0: OPT_ANYWHERE */
+        unsigned min, max;         /* how many positionals */
+        size_t size;               /* of the structure that the options fill; zeroed, handed to run */
         /* Exit status >= 0, or -errno with words (exit status: failure_status, or 1). */
         int (*run)(const struct globals *globals, const void *options, const struct strv *arguments);
         int failure_status;
         bool is_hidden;
 };
 
-extern const struct command command_create, command_start, command_run, command_state, command_kill, command_delete, command_exec,
-        command_list, command_ps, command_pause, command_resume, command_spec, command_features, command_plan, command_check;
+extern const struct command command_create, command_start, command_run, command_state, command_kill, command_delete,
+        command_exec, command_list, command_ps, command_pause, command_resume, command_spec, command_features,
+        command_plan, command_check;
 
 /* The table of main.c, ended by NULL: for help, the man page and completion. */
 extern const struct command *const commands[];
 extern const struct opt global_options[];
 
 /* The rows that create and run share; both fill a struct container_options. */
-#define CONTAINER_OPTION(name_, letter_, kind_, member, argument_, help_) \
+#define CONTAINER_OPTION(name_, letter_, kind_, member, argument_, help_)                                              \
         { name_, letter_, kind_, offsetof(struct container_options, member), argument_, help_ }
-#define CREATE_OPTIONS \
-        CONTAINER_OPTION("bundle", 'b', OPT_PATH, bundle, "DIR", "the bundle: a folder with config.json (default: the working directory)"), \
-        CONTAINER_OPTION("config", 'f', OPT_PATH, config, "FILE", "another config than DIR/config.json"), \
-        CONTAINER_OPTION("console-socket", 0, OPT_PATH, console_socket, "PATH", "unix socket that gets the terminal's master side"), \
-        CONTAINER_OPTION("pidfd-socket", 0, OPT_PATH, pidfd_socket, "PATH", "unix socket that gets a pidfd of the container's process"), \
-        CONTAINER_OPTION("pid-file", 0, OPT_PATH, pid_file, "FILE", "write the process id there"), \
-        CONTAINER_OPTION("no-pivot", 0, OPT_FLAG, no_pivot, NULL, "move the root mount instead of pivot_root (for initramfs hosts; weaker)"), \
-        CONTAINER_OPTION("no-new-keyring", 0, OPT_FLAG, no_keyring, NULL, "keep the caller's session keyring"), \
-        CONTAINER_OPTION("preserve-fds", 0, OPT_COUNT, preserve_fds, "N", "pass fds 3 to N+2 (after those of LISTEN_FDS) to the container"), \
-        CONTAINER_OPTION("layer", 'l', OPT_LIST, layers, "DIR", "a layer of an overlay rootfs, topmost first (repeatable)"), \
-        CONTAINER_OPTION("upper", 'u', OPT_STRING, upper, "DIR|tmpfs[:SIZE]", "where the overlay's writes go (default: a private folder, gone with the container)"), \
-        CONTAINER_OPTION("strict", 0, OPT_FLAG, strict, NULL, "refuse unknown keys in config.json")
+#define CREATE_OPTIONS                                                                                                 \
+        CONTAINER_OPTION("bundle", 'b', OPT_PATH, bundle, "DIR",                                                       \
+                         "the bundle: a folder with config.json (default: the working directory)"),                    \
+                CONTAINER_OPTION("config", 'f', OPT_PATH, config, "FILE", "another config than DIR/config.json"),      \
+                CONTAINER_OPTION("console-socket", 0, OPT_PATH, console_socket, "PATH",                                \
+                                 "unix socket that gets the terminal's master side"),                                  \
+                CONTAINER_OPTION("pidfd-socket", 0, OPT_PATH, pidfd_socket, "PATH",                                    \
+                                 "unix socket that gets a pidfd of the container's process"),                          \
+                CONTAINER_OPTION("pid-file", 0, OPT_PATH, pid_file, "FILE", "write the process id there"),             \
+                CONTAINER_OPTION("no-pivot", 0, OPT_FLAG, no_pivot, NULL,                                              \
+                                 "move the root mount instead of pivot_root (for initramfs hosts; weaker)"),           \
+                CONTAINER_OPTION("no-new-keyring", 0, OPT_FLAG, no_keyring, NULL,                                      \
+                                 "keep the caller's session keyring"),                                                 \
+                CONTAINER_OPTION("preserve-fds", 0, OPT_COUNT, preserve_fds, "N",                                      \
+                                 "pass fds 3 to N+2 (after those of LISTEN_FDS) to the container"),                    \
+                CONTAINER_OPTION("layer", 'l', OPT_LIST, layers, "DIR",                                                \
+                                 "a layer of an overlay rootfs, topmost first (repeatable)"),                          \
+                CONTAINER_OPTION(                                                                                      \
+                        "upper", 'u', OPT_STRING, upper, "DIR|tmpfs[:SIZE]",                                           \
+                        "where the overlay's writes go (default: a private folder, gone with the container)"),         \
+                CONTAINER_OPTION("strict", 0, OPT_FLAG, strict, NULL, "refuse unknown keys in config.json")
 
 /* What runs before a command touches a container: the options of the command line completed by the globals. */
-struct container_options cli_container_options(const struct globals *globals, const void *options, const struct strv *arguments);
+struct container_options cli_container_options(const struct globals *globals, const void *options,
+                                               const struct strv *arguments);
 
 /* Rows of text in columns as wide as their widest cell, header first; control characters are shown as '?'. */
 void cli_table(const struct strv *rows, size_t columns);

@@ -1,6 +1,7 @@
 #include "runtime/cli/cli.h"
 
-struct container_options cli_container_options(const struct globals *globals, const void *options, const struct strv *arguments) {
+struct container_options cli_container_options(const struct globals *globals, const void *options,
+                                               const struct strv *arguments) {
         struct container_options result = *(const struct container_options *)options;
         result.root = globals->root;
         result.id = arguments->n > 0 ? arguments->at[0] : NULL;
@@ -22,7 +23,8 @@ const struct command command_create = {
         .name = "create",
         .arguments = "ID",
         .summary = "make a container that waits for start",
-        .description = "Reads config.json of the bundle, makes namespaces, cgroup and mounts, runs the hooks of creation, and\n"
+        .description = "Reads config.json of the bundle, makes namespaces, cgroup and mounts, runs the hooks of "
+                       "creation, and\n"
                        "leaves a process that waits inside. `rundlet start ID` lets it run the program of the config.\n"
                        "\n"
                        "  rundlet create --bundle /srv/web --pid-file web.pid web",

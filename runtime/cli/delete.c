@@ -9,7 +9,8 @@ static int run(const struct globals *globals, const void *options, const struct 
 }
 
 static const struct opt options_table[] = {
-        { "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL, "kill it first if it still runs; absent is success" },
+        { "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL,
+          "kill it first if it still runs; absent is success" },
         { 0 },
 };
 
@@ -17,8 +18,9 @@ const struct command command_delete = {
         .name = "delete",
         .arguments = "ID",
         .summary = "remove what is left of a stopped container",
-        .description = "Removes the cgroup, the private overlay and the state of a container, then runs its poststop hooks.\n"
-                       "With --force it also works on a running, broken or half-made one, whatever happened before.",
+        .description =
+                "Removes the cgroup, the private overlay and the state of a container, then runs its poststop hooks.\n"
+                "With --force it also works on a running, broken or half-made one, whatever happened before.",
         .options = options_table,
         .min = 1,
         .max = 1,

@@ -104,7 +104,8 @@ static int add_caps(const struct strv *caps, struct oci_process *process) {
         return 0;
 }
 
-static int apply_options(const struct exec_command_options *options, const struct strv *arguments, struct oci_process *process) {
+static int apply_options(const struct exec_command_options *options, const struct strv *arguments,
+                         struct oci_process *process) {
         process->args = (struct strv){ arguments->at + 1, arguments->n - 1 };
         process->terminal = options->terminal;
         process->no_new_privileges = process->no_new_privileges || options->no_new_privileges;
@@ -129,14 +130,16 @@ static int apply_options(const struct exec_command_options *options, const struc
         return r < 0 ? r : oci_check_process(process, NULL, NULL);
 }
 
-static int make_process(const struct globals *globals, const struct exec_command_options *options, const struct strv *arguments,
-                        struct oci_process **ret) {
+static int make_process(const struct globals *globals, const struct exec_command_options *options,
+                        const struct strv *arguments, struct oci_process **ret) {
         if (options->process && arguments->n > 1)
                 return fail_words(EINVAL, "exec: a command and --process exclude each other");
         if (options->process)
                 return read_process(options->process, ret);
         if (arguments->n < 2)
-                return fail_words(EINVAL, "exec: what to execute is missing: rundlet exec %s COMMAND, or --process FILE", arguments->at[0]);
+                return fail_words(EINVAL,
+                                  "exec: what to execute is missing: rundlet exec %s COMMAND, or --process FILE",
+                                  arguments->at[0]);
         struct oci_config *config;
         int r = read_config(globals->root, arguments->at[0], &config);
         if (r < 0)
@@ -162,10 +165,11 @@ static int run(const struct globals *globals, const void *options, const struct 
         return r < 0 ? r : status;
 }
 
-#define EXEC(name_, letter_, kind_, member, argument_, help_) \
+#define EXEC(name_, letter_, kind_, member, argument_, help_)                                                          \
         { name_, letter_, kind_, offsetof(struct exec_command_options, member), argument_, help_ }
 static const struct opt options_table[] = {
-        EXEC("process", 'p', OPT_PATH, process, "FILE", "process.json: the whole process, instead of a command and options"),
+        EXEC("process", 'p', OPT_PATH, process, "FILE",
+             "process.json: the whole process, instead of a command and options"),
         EXEC("user", 'u', OPT_STRING, user, "UID[:GID]", "run as these numbers"),
         EXEC("additional-gids", 'g', OPT_LIST, gids, "GID", "a supplementary group (repeatable)"),
         EXEC("cwd", 0, OPT_STRING, cwd, "DIR", "working directory inside the container"),
@@ -173,15 +177,18 @@ static const struct opt options_table[] = {
         EXEC("tty", 't', OPT_FLAG, terminal, NULL, "give it a terminal"),
         EXEC("detach", 'd', OPT_FLAG, exec.detach, NULL, "do not wait for its end"),
         EXEC("pid-file", 0, OPT_PATH, exec.pid_file, "FILE", "write the process id there"),
-        EXEC("console-socket", 0, OPT_PATH, exec.console_socket, "PATH", "unix socket that gets the terminal's master side"),
+        EXEC("console-socket", 0, OPT_PATH, exec.console_socket, "PATH",
+             "unix socket that gets the terminal's master side"),
         EXEC("pidfd-socket", 0, OPT_PATH, exec.pidfd_socket, "PATH", "unix socket that gets a pidfd of the process"),
         EXEC("cap", 'c', OPT_LIST, caps, "CAP_NAME", "a capability more (repeatable)"),
         EXEC("no-new-privs", 0, OPT_FLAG, no_new_privileges, NULL, "no gain of privileges by execve"),
         EXEC("process-label", 0, OPT_STRING, label, "LABEL", "SELinux label"),
         EXEC("apparmor", 0, OPT_STRING, apparmor, "PROFILE", "AppArmor profile"),
-        EXEC("preserve-fds", 0, OPT_COUNT, exec.preserve_fds, "N", "pass fds 3 to N+2 (after those of LISTEN_FDS) to the process"),
+        EXEC("preserve-fds", 0, OPT_COUNT, exec.preserve_fds, "N",
+             "pass fds 3 to N+2 (after those of LISTEN_FDS) to the process"),
         EXEC("cgroup", 0, OPT_STRING, exec.cgroup, "PATH", "run in this sub-cgroup of the container's cgroup"),
-        EXEC("ignore-paused", 0, OPT_FLAG, exec.ignore_paused, NULL, "allow it in a paused container (it runs after resume)"),
+        EXEC("ignore-paused", 0, OPT_FLAG, exec.ignore_paused, NULL,
+             "allow it in a paused container (it runs after resume)"),
         EXEC("no-subreaper", 0, OPT_FLAG, exec.no_subreaper, NULL, NULL),
         { 0 },
 };
@@ -190,8 +197,10 @@ const struct command command_exec = {
         .name = "exec",
         .arguments = "ID [COMMAND [ARGUMENT]...]",
         .summary = "run one more process in a container",
-        .description = "Joins all namespaces and the cgroup of a running container and runs COMMAND with the container's own user,\n"
-                       "capabilities, limits and seccomp profile. The exit status is that of the command; 255 when rundlet failed.\n"
+        .description = "Joins all namespaces and the cgroup of a running container and runs COMMAND with the "
+                       "container's own user,\n"
+                       "capabilities, limits and seccomp profile. The exit status is that of the command; 255 when "
+                       "rundlet failed.\n"
                        "\n"
                        "  rundlet exec --tty web sh\n"
                        "  rundlet exec --user 1000:1000 --env A=b web env",

@@ -9,7 +9,8 @@
 
 /* Annotations that change what the runtime does to the host or the container. */
 static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower", "org.rundlet.overlay.upper",
-                                                  "org.rundlet.overlay.options", "run.oci.seccomp_fail_unknown_syscall" };
+                                                  "org.rundlet.overlay.options",
+                                                  "run.oci.seccomp_fail_unknown_syscall" };
 
 /* The kernel takes every flag that the table names; none is interpreted on the way. */
 static struct strv seccomp_flags(void) {
@@ -44,6 +45,7 @@ const struct command command_features = {
         .name = "features",
         .arguments = "",
         .summary = "what this runtime can do, as JSON",
-        .description = "Prints the features document of the runtime-spec: what this build knows, whatever this kernel can do.",
+        .description =
+                "Prints the features document of the runtime-spec: what this build knows, whatever this kernel can do.",
         .run = run,
 };

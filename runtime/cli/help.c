@@ -7,7 +7,8 @@
 #include <string.h>
 
 void help_all(void) {
-        (void)printf("rundlet runs OCI containers.\n\nUsage: rundlet [GLOBAL OPTION]... COMMAND [OPTION]... [ARGUMENT]...\n\nCommands:\n");
+        (void)printf("rundlet runs OCI containers.\n\nUsage: rundlet [GLOBAL OPTION]... COMMAND [OPTION]... "
+                     "[ARGUMENT]...\n\nCommands:\n");
         for (size_t i = 0; commands[i]; i++)
                 if (!commands[i]->is_hidden)
                         (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
@@ -21,8 +22,8 @@ void help_all(void) {
 }
 
 void help_command(const struct command *command) {
-        (void)printf("Usage: rundlet %s %s%s\n\n%s\n", command->name, command->options ? "[OPTION]... " : "", command->arguments,
-                     command->description);
+        (void)printf("Usage: rundlet %s %s%s\n\n%s\n", command->name, command->options ? "[OPTION]... " : "",
+                     command->arguments, command->description);
         if (command->options) {
                 (void)printf("\nOptions:\n");
                 opt_help(command->options);

@@ -18,7 +18,8 @@ static int parse_realtime(const char *name, int *ret) {
                 return -EINVAL;
         uint64_t offset = 0;
         const char *rest = name + 5;
-        if (*rest && (*rest != (is_min ? '+' : '-') || parse_u64(rest + 1, 0, (uint64_t)(SIGRTMAX - SIGRTMIN), &offset) < 0))
+        if (*rest &&
+            (*rest != (is_min ? '+' : '-') || parse_u64(rest + 1, 0, (uint64_t)(SIGRTMAX - SIGRTMIN), &offset) < 0))
                 return -EINVAL;
         *ret = is_min ? SIGRTMIN + (int)offset : SIGRTMAX - (int)offset;
         return 0;
@@ -53,7 +54,8 @@ static int run(const struct globals *globals, const void *options, const struct 
 }
 
 static const struct opt options_table[] = {
-        { "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL, "signal every process of the container, not only its first" },
+        { "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL,
+          "signal every process of the container, not only its first" },
         { 0 },
 };
 
@@ -61,9 +63,10 @@ const struct command command_kill = {
         .name = "kill",
         .arguments = "ID [SIGNAL]",
         .summary = "send a signal to a container",
-        .description = "SIGNAL is a number or a name with or without SIG (default: TERM). KILL also ends a paused container.\n"
-                       "\n"
-                       "  rundlet kill web HUP",
+        .description =
+                "SIGNAL is a number or a name with or without SIG (default: TERM). KILL also ends a paused container.\n"
+                "\n"
+                "  rundlet kill web HUP",
         .options = options_table,
         .min = 1,
         .max = 2,

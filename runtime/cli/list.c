@@ -57,7 +57,8 @@ static int run(const struct globals *globals, const void *options, const struct 
 }
 
 static const struct opt options_table[] = {
-        { "format", 'f', OPT_STRING, offsetof(struct list_options, format), "table|json", "form of the list (default: table)" },
+        { "format", 'f', OPT_STRING, offsetof(struct list_options, format), "table|json",
+          "form of the list (default: table)" },
         { "quiet", 'q', OPT_FLAG, offsetof(struct list_options, quiet), NULL, "ids only" },
         { 0 },
 };

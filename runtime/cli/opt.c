@@ -72,7 +72,8 @@ static int store_value(const struct parser *parser, const struct opt *row, const
                 return 0;
         case OPT_COUNT:
                 if (parse_u64(value, 0, UINT32_MAX, &number) < 0)
-                        return fail_words(EINVAL, "--%s: %s: a number from 0 to 4294967295 is expected", row->name, value);
+                        return fail_words(EINVAL, "--%s: %s: a number from 0 to 4294967295 is expected", row->name,
+                                          value);
                 *(unsigned *)member = (unsigned)number;
                 return 0;
         }
@@ -133,26 +134,25 @@ static int parse_option(struct parser *parser, const char *argument, bool *ret_h
         return parse_letters(parser, name);
 }
 
-int opt_parse(const struct opt *table, const struct strv *arguments, size_t verbatim_after, void *into, struct strv *ret_positionals,
-              bool *ret_help) {
+int opt_parse(const struct opt *table, const struct strv *arguments, size_t verbatim_after, void *into,
+              struct opt_result *ret) {
         struct parser parser = { table, arguments, 0, into };
-        struct strv positionals = { 0 };
+        struct opt_result result = { 0 };
         bool is_verbatim = false;
-        *ret_help = false;
         for (; parser.at < arguments->n; parser.at++) {
                 const char *argument = arguments->at[parser.at];
                 if (is_verbatim || argument[0] != '-' || argument[1] == '\0') {
-                        strv_add(&positionals, argument);
-                        is_verbatim = is_verbatim || positionals.n >= verbatim_after;
+                        strv_add(&result.positionals, argument);
+                        is_verbatim = is_verbatim || result.positionals.n >= verbatim_after;
                 } else if (str_eq(argument, "--")) {
                         is_verbatim = true;
                 } else {
-                        int r = parse_option(&parser, argument, ret_help);
+                        int r = parse_option(&parser, argument, &result.wants_help);
                         if (r < 0)
                                 return r;
                 }
         }
-        *ret_positionals = positionals;
+        *ret = result;
         return 0;
 }
 
@@ -161,9 +161,9 @@ void opt_help(const struct opt *table) {
                 if (!table->help)
                         continue;
                 char left[64];
-                (void)snprintf(left, sizeof left, "%s%c%s--%s%s%s", table->letter ? "-" : "", table->letter ? table->letter : ' ',
-                               table->letter ? ", " : "   ", table->name, table->argument ? " " : "",
-                               table->argument ? table->argument : "");
+                (void)snprintf(left, sizeof left, "%s%c%s--%s%s%s", table->letter ? "-" : "",
+                               table->letter ? table->letter : ' ', table->letter ? ", " : "   ", table->name,
+                               table->argument ? " " : "", table->argument ? table->argument : "");
                 (void)printf("  %-30s %s\n", left, table->help);
         }
 }

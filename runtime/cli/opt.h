@@ -19,21 +19,26 @@ enum opt_kind {
 };
 
 struct opt {
-        const char *name;      /* long name without dashes */
-        char letter;           /* 0: none */
+        const char *name; /* long name without dashes */
+        char letter;      /* 0: none */
         enum opt_kind kind;
-        size_t offset;         /* into the structure that opt_parse fills; OPT_IGNORED: not stored */
-        const char *argument;  /* "DIR", for help; NULL for flags */
-        const char *help;      /* one line; NULL: accepted but not shown */
+        size_t offset;        /* into the structure that opt_parse fills; OPT_IGNORED: not stored */
+        const char *argument; /* "DIR", for help; NULL for flags */
+        const char *help;     /* one line; NULL: accepted but not shown */
 };
 #define OPT_IGNORED ((size_t)-1)
 
+struct opt_result {
+        struct strv positionals;
+        bool wants_help; /* --help or -h was there */
+};
+
 /* Fills into by the rows of table (which ends with an empty row) and collects positionals.  After verbatim_after
  * positionals the rest is taken as it is (the arguments of exec's command); OPT_ANYWHERE: options may stand anywhere.
- * --help or -h sets *ret_help.  Errors: "unknown option --x", "flag needs an argument: --x". */
+ * Errors: "unknown option --x", "flag needs an argument: --x". */
 #define OPT_ANYWHERE ((size_t)-1)
-int opt_parse(const struct opt *table, const struct strv *arguments, size_t verbatim_after, void *into, struct strv *ret_positionals,
-              bool *ret_help);
+int opt_parse(const struct opt *table, const struct strv *arguments, size_t verbatim_after, void *into,
+              struct opt_result *ret);
 
 /* The rows as indented help lines on standard output. */
 void opt_help(const struct opt *table);

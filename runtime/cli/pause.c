@@ -9,7 +9,8 @@ const struct command command_pause = {
         .name = "pause",
         .arguments = "ID",
         .summary = "freeze every process of a container",
-        .description = "Freezes the container's cgroup and returns once the kernel says that nothing in it runs any more.",
+        .description =
+                "Freezes the container's cgroup and returns once the kernel says that nothing in it runs any more.",
         .min = 1,
         .max = 1,
         .run = run,

@@ -30,7 +30,9 @@ static int run(const struct globals *globals, const void *options, const struct 
                 return r;
         const char *bundle = all.bundle ? all.bundle : ".";
         char absolute[PATH_MAX];
-        struct plan_options print = { .bundle = realpath(bundle, absolute) ? absolute : bundle, .id = all.id, .relative_paths = true };
+        struct plan_options print = { .bundle = realpath(bundle, absolute) ? absolute : bundle,
+                                      .id = all.id,
+                                      .relative_paths = true };
         (void)fputs(plan_print(plan, &print), stdout);
         return 0;
 }
@@ -45,10 +47,12 @@ const struct command command_plan = {
         .name = "plan",
         .arguments = "[BUNDLE]",
         .summary = "print every operation that create would carry out",
-        .description = "A dry run: reads and checks the config and prints the plan, one operation a line. The open lane runs before\n"
-                       "clone, the child lane between clone and execve, the host lane beside the child. Nothing is changed.\n"
-                       "\n"
-                       "  rundlet plan box",
+        .description =
+                "A dry run: reads and checks the config and prints the plan, one operation a line. The open lane runs "
+                "before\n"
+                "clone, the child lane between clone and execve, the host lane beside the child. Nothing is changed.\n"
+                "\n"
+                "  rundlet plan box",
         .options = options_table,
         .max = 1,
         .size = sizeof(struct plan_command_options),

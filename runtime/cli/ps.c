@@ -49,9 +49,10 @@ static int run_ps(const struct strv *arguments, char **ret_output) {
         if (r < 0)
                 return fail_in(r, "ps");
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-                return fail_words(EIO, WIFEXITED(status) && WEXITSTATUS(status) == 127
-                                               ? "ps: /bin/ps is not there (Debian package procps); --format json works without"
-                                               : "ps: the host's ps failed");
+                return fail_words(
+                        EIO, WIFEXITED(status) && WEXITSTATUS(status) == 127
+                                     ? "ps: /bin/ps is not there (Debian package procps); --format json works without"
+                                     : "ps: the host's ps failed");
         return 0;
 }
 
@@ -119,7 +120,8 @@ static int run(const struct globals *globals, const void *options, const struct 
 }
 
 static const struct opt options_table[] = {
-        { "format", 'f', OPT_STRING, offsetof(struct ps_options, format), "table|json", "form of the list (default: table)" },
+        { "format", 'f', OPT_STRING, offsetof(struct ps_options, format), "table|json",
+          "form of the list (default: table)" },
         { 0 },
 };
 
@@ -127,7 +129,8 @@ const struct command command_ps = {
         .name = "ps",
         .arguments = "ID [PS-OPTION]...",
         .summary = "the processes of a container, with the host's pids",
-        .description = "Runs ps(1) with the options given (default: -ef) and shows the lines of the container's processes; as JSON,\n"
+        .description = "Runs ps(1) with the options given (default: -ef) and shows the lines of the container's "
+                       "processes; as JSON,\n"
                        "only the pids.",
         .options = options_table,
         .verbatim_after = 1,

@@ -19,7 +19,8 @@ const struct command command_run = {
         .name = "run",
         .arguments = "ID",
         .summary = "make a container, start it, wait for its end, delete it",
-        .description = "Create, start, wait and delete in one command. Standard input, output and signals go to the container;\n"
+        .description = "Create, start, wait and delete in one command. Standard input, output and signals go to the "
+                       "container;\n"
                        "the exit status is that of its program (128 + N when signal N ended it).\n"
                        "\n"
                        "  rundlet run --bundle box first\n"

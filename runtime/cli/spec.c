@@ -36,9 +36,11 @@ static int run(const struct globals *globals, const void *options, const struct 
 }
 
 static const struct opt options_table[] = {
-        { "bundle", 'b', OPT_PATH, offsetof(struct spec_options, bundle), "DIR", "where to write config.json (default: the working directory)" },
+        { "bundle", 'b', OPT_PATH, offsetof(struct spec_options, bundle), "DIR",
+          "where to write config.json (default: the working directory)" },
         { "file", 'f', OPT_PATH, offsetof(struct spec_options, file), "FILE", "write FILE instead of DIR/config.json" },
-        { "rootless", 0, OPT_FLAG, offsetof(struct spec_options, rootless), NULL, "a config that an ordinary user can run: own user namespace" },
+        { "rootless", 0, OPT_FLAG, offsetof(struct spec_options, rootless), NULL,
+          "a config that an ordinary user can run: own user namespace" },
         { 0 },
 };
 
@@ -46,7 +48,8 @@ const struct command command_spec = {
         .name = "spec",
         .arguments = "",
         .summary = "write a config.json to begin with",
-        .description = "Writes the default config: a shell in ./rootfs, every namespace but user and time, few capabilities, masked\n"
+        .description = "Writes the default config: a shell in ./rootfs, every namespace but user and time, few "
+                       "capabilities, masked\n"
                        "and read-only paths, no new privileges. It never overwrites a file.",
         .options = options_table,
         .size = sizeof(struct spec_options),

@@ -9,7 +9,8 @@ const struct command command_start = {
         .name = "start",
         .arguments = "ID",
         .summary = "let a created container run its program",
-        .description = "Runs the startContainer hooks, the program of the config, then the poststart hooks. Fails with the reason when\n"
+        .description = "Runs the startContainer hooks, the program of the config, then the poststart hooks. Fails with "
+                       "the reason when\n"
                        "the program cannot be executed.",
         .min = 1,
         .max = 1,

@@ -16,7 +16,8 @@ const struct command command_state = {
         .name = "state",
         .arguments = "ID",
         .summary = "print what a container is, as JSON",
-        .description = "Prints the state of the runtime-spec: status is creating, created, running, paused or stopped, asked of the\n"
+        .description = "Prints the state of the runtime-spec: status is creating, created, running, paused or stopped, "
+                       "asked of the\n"
                        "kernel and not of a file.",
         .min = 1,
         .max = 1,

@@ -65,7 +65,11 @@ static int fill_record(struct creation *c) {
                 .annotations = p->config->annotations,
         };
         int r = process_boot_id(&c->record.boot_id);
-        return r < 0 ? r : cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
+        if (r == 0)
+                r = cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
+        if (r == 0)
+                c->record.cgroup_made = cgroup_missing(p->probe, c->record.cgroup_path);
+        return r;
 }
 
 /* -- ids as the host sees them -- */
@@ -179,7 +183,7 @@ static int delegate(const struct creation *c) {
 
 static int enter_cgroup(struct creation *c) {
         int r = cgroup_make(c->prepared.probe, c->prepared.plan, c->record.cgroup_path, c->entry.path, &c->cgroup);
-        if (c->cgroup.fd < 0)
+        if (r == 0 && c->cgroup.fd < 0)
                 c->record.cgroup_path = "";
         if (r == 0)
                 r = cgroup_apply(&c->cgroup, c->prepared.plan);
@@ -323,6 +327,8 @@ static void undo(struct creation *c) {
         int number = err_errno();
         child_release(&c->child);
         cgroup_release(&c->cgroup);
+        if (c->record.cgroup_path)
+                cgroup_remove_made(c->prepared.probe, c->record.cgroup_path, c->record.cgroup_made);
         if (c->wrote_pid_file)
                 (void)unlink(c->options->pid_file);
         if (c->upper >= 0) {

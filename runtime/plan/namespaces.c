@@ -37,8 +37,8 @@ static void add_guard(struct build *b) {
         plan_add(b->plan, LANE_CHILD, STEP_GUARD, .flags = 1);
 }
 
-/* Before anything is joined.  What is not dumpable is root's in /proc: an ordinary user's parent could then write neither
- * maps nor oom_score_adj, so its child waits until both are done. */
+/* Before anything is joined.  What is not dumpable is root's in /proc: an ordinary user's parent could then write
+ * neither maps nor oom_score_adj, so its child waits until both are done. */
 static void add_first_guard(struct build *b) {
         b->plan->place = NULL;
         if (b->probe->is_root)

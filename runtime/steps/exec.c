@@ -16,8 +16,8 @@ int step_stdio(const struct step *step, struct context *context) {
         return 0;
 }
 
-/* No link of proc leads to it: an fd of ours may name what is covered by a mount.  A missing one is made, by the user that
- * will be in it. */
+/* No link of proc leads to it: an fd of ours may name what is covered by a mount.  A missing one is made, by the user
+ * that will be in it. */
 static int open_cwd(const char *path) {
         sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
         if (root < 0)

@@ -44,7 +44,8 @@ static const struct bare_mount mounts[] = {
 static void make_mounts(void) {
         for (size_t i = 0; i < sizeof mounts / sizeof mounts[0]; i++) {
                 (void)mkdir(mounts[i].at, 0755);
-                check(mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags, mounts[i].data), mounts[i].at);
+                check(mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags, mounts[i].data),
+                      mounts[i].at);
         }
 }
 
@@ -52,12 +53,14 @@ static void make_nodes(void) {
         static const struct {
                 const char *path;
                 unsigned major, minor;
-        } nodes[] = { { "dev/null", 1, 3 }, { "dev/zero", 1, 5 }, { "dev/full", 1, 7 },
+        } nodes[] = { { "dev/null", 1, 3 },   { "dev/zero", 1, 5 },    { "dev/full", 1, 7 },
                       { "dev/random", 1, 8 }, { "dev/urandom", 1, 9 }, { "dev/tty", 5, 0 } };
         for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++)
                 check(mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)), nodes[i].path);
-        static const char *const links[][2] = { { "/proc/self/fd", "dev/fd" }, { "/proc/self/fd/0", "dev/stdin" },
-                                                { "/proc/self/fd/1", "dev/stdout" }, { "/proc/self/fd/2", "dev/stderr" },
+        static const char *const links[][2] = { { "/proc/self/fd", "dev/fd" },
+                                                { "/proc/self/fd/0", "dev/stdin" },
+                                                { "/proc/self/fd/1", "dev/stdout" },
+                                                { "/proc/self/fd/2", "dev/stderr" },
                                                 { "pts/ptmx", "dev/ptmx" } };
         for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
                 check(symlink(links[i][0], links[i][1]), links[i][1]);

@@ -1,6 +1,6 @@
 /* Times whole commands against each other, interleaved, and prints medians, spread, ratios and peak resident memory.
- * Usage: compare ROUNDS NAME COMMAND [NAME COMMAND]...   Each command is one string split at spaces; the first is the one
- * that ratios are taken against.  A command that fails ends the run: a broken contestant has no time. */
+ * Usage: compare ROUNDS NAME COMMAND [NAME COMMAND]...   Each command is one string split at spaces; the first is the
+ * one that ratios are taken against.  A command that fails ends the run: a broken contestant has no time. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS_MAX 1000
+#define ROUNDS_MAX      1000
 #define CONTESTANTS_MAX 16
-#define WORDS_MAX 64
+#define WORDS_MAX       64
 
 struct contestant {
         const char *name;

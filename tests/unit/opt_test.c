@@ -22,73 +22,70 @@ static const struct opt table[] = {
 };
 
 /* The arguments are one string, split at spaces. */
-static int parse(const char *line, size_t verbatim_after, struct options *ret, struct strv *ret_positionals, bool *ret_help) {
+static int parse(const char *line, size_t verbatim_after, struct options *ret, struct opt_result *ret_result) {
         struct strv arguments = str_split(line, ' ', true);
         *ret = (struct options){ 0 };
-        return opt_parse(table, &arguments, verbatim_after, ret, ret_positionals, ret_help);
+        return opt_parse(table, &arguments, verbatim_after, ret, ret_result);
 }
 
 static void test_forms(void) {
-        static const char *const lines[] = { "--text v ID", "--text=v ID", "-t v ID",  "-tv ID",         "-text v ID", "-text=v ID",
-                                             "ID --text v", "-ft v ID",    "-ftv ID", "--text w -t v ID", "--text v -- ID" };
+        static const char *const lines[] = { "--text v ID", "--text=v ID",      "-t v ID",       "-tv ID",
+                                             "-text v ID",  "-text=v ID",       "ID --text v",   "-ft v ID",
+                                             "-ftv ID",     "--text w -t v ID", "--text v -- ID" };
         for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
                 struct options o;
-                struct strv positionals;
-                bool help;
-                int r = parse(lines[i], OPT_ANYWHERE, &o, &positionals, &help);
+                struct opt_result result;
+                int r = parse(lines[i], OPT_ANYWHERE, &o, &result);
                 CHECK_ROW(r == 0 && o.text && strcmp(o.text, "v") == 0, lines[i]);
-                CHECK_ROW(positionals.n == 1 && strcmp(positionals.at[0], "ID") == 0, lines[i]);
+                CHECK_ROW(result.positionals.n == 1 && strcmp(result.positionals.at[0], "ID") == 0, lines[i]);
         }
 }
 
 static void test_kinds(void) {
         struct options o;
-        struct strv p;
-        bool help;
-        CHECK_INT(parse("-fo --list a -l b --list=c --preserve-fds 7 --ignored x", OPT_ANYWHERE, &o, &p, &help), 0);
+        struct opt_result result;
+        CHECK_INT(parse("-fo --list a -l b --list=c --preserve-fds 7 --ignored x", OPT_ANYWHERE, &o, &result), 0);
         CHECK(o.flag && o.other);
         CHECK_INT(o.list.n, 3);
         CHECK_STR(o.list.at[2], "c");
         CHECK_INT(o.count, 7);
-        CHECK_INT(parse("--flag=false --path rel", OPT_ANYWHERE, &o, &p, &help), 0);
+        CHECK_INT(parse("--flag=false --path rel", OPT_ANYWHERE, &o, &result), 0);
         CHECK(!o.flag);
         CHECK(o.path && o.path[0] == '/' && strstr(o.path, "/rel"));
-        CHECK_INT(parse("--path /a", OPT_ANYWHERE, &o, &p, &help), 0);
+        CHECK_INT(parse("--path /a", OPT_ANYWHERE, &o, &result), 0);
         CHECK_STR(o.path, "/a");
-        CHECK_INT(parse("--help", OPT_ANYWHERE, &o, &p, &help), 0);
-        CHECK(help);
-        CHECK_INT(parse("-h", OPT_ANYWHERE, &o, &p, &help), 0);
-        CHECK(help);
+        CHECK_INT(parse("--help", OPT_ANYWHERE, &o, &result), 0);
+        CHECK(result.wants_help);
+        CHECK_INT(parse("-h", OPT_ANYWHERE, &o, &result), 0);
+        CHECK(result.wants_help);
 }
 
 static void test_verbatim(void) {
         struct options o;
-        struct strv p;
-        bool help;
-        CHECK_INT(parse("-f ID ls -l --text", 2, &o, &p, &help), 0);
-        CHECK_INT(p.n, 4);
-        CHECK_STR(p.at[2], "-l");
-        CHECK_INT(parse("ID -f ls -f", 2, &o, &p, &help), 0);
-        CHECK(o.flag && p.n == 3);
-        CHECK_INT(parse("ID -- -f", 2, &o, &p, &help), 0);
-        CHECK(!o.flag && p.n == 2);
-        CHECK_INT(parse("-", OPT_ANYWHERE, &o, &p, &help), 0);
-        CHECK_STR(p.at[0], "-");
+        struct opt_result result;
+        CHECK_INT(parse("-f ID ls -l --text", 2, &o, &result), 0);
+        CHECK_INT(result.positionals.n, 4);
+        CHECK_STR(result.positionals.at[2], "-l");
+        CHECK_INT(parse("ID -f ls -f", 2, &o, &result), 0);
+        CHECK(o.flag && result.positionals.n == 3);
+        CHECK_INT(parse("ID -- -f", 2, &o, &result), 0);
+        CHECK(!o.flag && result.positionals.n == 2);
+        CHECK_INT(parse("-", OPT_ANYWHERE, &o, &result), 0);
+        CHECK_STR(result.positionals.at[0], "-");
 }
 
 static void test_bad(void) {
         struct options o;
-        struct strv p;
-        bool help;
-        CHECK_FAIL(parse("--nope", OPT_ANYWHERE, &o, &p, &help), "unknown option --nope");
-        CHECK_FAIL(parse("-x", OPT_ANYWHERE, &o, &p, &help), "unknown option -x");
-        CHECK_FAIL(parse("ID --text", OPT_ANYWHERE, &o, &p, &help), "flag needs an argument: --text");
-        CHECK_FAIL(parse("-t", OPT_ANYWHERE, &o, &p, &help), "flag needs an argument: --text");
-        CHECK_FAIL(parse("--preserve-fds -1", OPT_ANYWHERE, &o, &p, &help), "a number from 0 to 4294967295");
-        CHECK_FAIL(parse("--preserve-fds 4294967296", OPT_ANYWHERE, &o, &p, &help), "a number from 0 to 4294967295");
-        CHECK_FAIL(parse("--preserve-fds=", OPT_ANYWHERE, &o, &p, &help), "a number from 0 to 4294967295");
-        CHECK_FAIL(parse("--path=", OPT_ANYWHERE, &o, &p, &help), "a path is expected");
-        CHECK_FAIL(parse("--flag=maybe", OPT_ANYWHERE, &o, &p, &help), "true or false expected");
+        struct opt_result result;
+        CHECK_FAIL(parse("--nope", OPT_ANYWHERE, &o, &result), "unknown option --nope");
+        CHECK_FAIL(parse("-x", OPT_ANYWHERE, &o, &result), "unknown option -x");
+        CHECK_FAIL(parse("ID --text", OPT_ANYWHERE, &o, &result), "flag needs an argument: --text");
+        CHECK_FAIL(parse("-t", OPT_ANYWHERE, &o, &result), "flag needs an argument: --text");
+        CHECK_FAIL(parse("--preserve-fds -1", OPT_ANYWHERE, &o, &result), "a number from 0 to 4294967295");
+        CHECK_FAIL(parse("--preserve-fds 4294967296", OPT_ANYWHERE, &o, &result), "a number from 0 to 4294967295");
+        CHECK_FAIL(parse("--preserve-fds=", OPT_ANYWHERE, &o, &result), "a number from 0 to 4294967295");
+        CHECK_FAIL(parse("--path=", OPT_ANYWHERE, &o, &result), "a path is expected");
+        CHECK_FAIL(parse("--flag=maybe", OPT_ANYWHERE, &o, &result), "true or false expected");
 }
 
 int main(void) {
