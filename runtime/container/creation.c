@@ -79,14 +79,24 @@ struct id_maps {
         size_t n;
 };
 
+static struct id_maps uid_maps(const struct oci_config *config) {
+        const struct oci_linux *linux_ = config->linux_;
+        return linux_ ? (struct id_maps){ linux_->uid_mappings.at, linux_->uid_mappings.n } : (struct id_maps){ 0 };
+}
+
+static struct id_maps gid_maps(const struct oci_config *config) {
+        const struct oci_linux *linux_ = config->linux_;
+        return linux_ ? (struct id_maps){ linux_->gid_mappings.at, linux_->gid_mappings.n } : (struct id_maps){ 0 };
+}
+
 /* -1 when the container's user namespace is not one that we map, or does not map the id. */
-static int64_t mapped_id(const struct oci_config *config, const struct id_maps *maps, uint32_t id) {
+static int64_t mapped_id(const struct oci_config *config, struct id_maps maps, uint32_t id) {
         const struct oci_namespace *user = oci_namespace_find(config, CLONE_NEWUSER);
         if (!user)
                 return id;
-        for (size_t i = 0; !user->path && i < maps->n; i++)
-                if (id >= maps->at[i].container_id && id - maps->at[i].container_id < maps->at[i].size)
-                        return (int64_t)maps->at[i].host_id + (id - maps->at[i].container_id);
+        for (size_t i = 0; !user->path && i < maps.n; i++)
+                if (id >= maps.at[i].container_id && id - maps.at[i].container_id < maps.at[i].size)
+                        return (int64_t)maps.at[i].host_id + (id - maps.at[i].container_id);
         return -1;
 }
 
@@ -94,11 +104,10 @@ static int64_t mapped_id(const struct oci_config *config, const struct id_maps *
 
 /* The overlay's root has the upper folder's owner: the container's root, or it could not write to its own "/". */
 static int own_layer_folder(const struct creation *c, int dir, const char *name) {
-        const struct oci_linux *linux_ = c->prepared.config->linux_;
-        if (!linux_ || !c->prepared.probe->is_root)
+        const struct oci_config *config = c->prepared.config;
+        int64_t uid = mapped_id(config, uid_maps(config), 0), gid = mapped_id(config, gid_maps(config), 0);
+        if (!c->prepared.probe->is_root)
                 return 0;
-        int64_t uid = mapped_id(c->prepared.config, &(struct id_maps){ linux_->uid_mappings.at, linux_->uid_mappings.n }, 0);
-        int64_t gid = mapped_id(c->prepared.config, &(struct id_maps){ linux_->gid_mappings.at, linux_->gid_mappings.n }, 0);
         if (uid <= 0 || gid < 0)
                 return 0;
         return fchownat(dir, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0 ? fail(errno, "chown %s", name) : 0;
@@ -158,9 +167,7 @@ static int claim(struct creation *c) {
 
 /* The host's id of the payload's user; -1 when its user namespace is not one that we map. */
 static int64_t host_uid(const struct oci_config *config) {
-        return mapped_id(config, &(struct id_maps){ config->linux_ ? config->linux_->uid_mappings.at : NULL,
-                                                    config->linux_ ? config->linux_->uid_mappings.n : 0 },
-                         config->process->user.uid);
+        return mapped_id(config, uid_maps(config), config->process->user.uid);
 }
 
 /* Only with a cgroup namespace of its own and a cgroup file system that the container may write to. */
@@ -249,8 +256,8 @@ static int commit(struct creation *c) {
         if (r == 0)
                 r = store_save(&c->entry, &c->record);
         if (r == 0 && options->pid_file) {
+                c->wrote_pid_file = true; /* a failure may come after the file was replaced */
                 r = write_pid_file(options->pid_file, c->child.pid);
-                c->wrote_pid_file = r == 0;
         }
         if (r == 0 && options->pidfd_socket)
                 r = send_pidfd(options->pidfd_socket, c->child.pidfd);
