@@ -67,7 +67,9 @@ static int receive_master(const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         char byte[256], control[CMSG_SPACE(sizeof(int))];
         struct iovec data = { byte, sizeof(byte) };
-        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+        struct msghdr message = {
+                .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+        };
         int listener, connection, master;
 
         if (strlen(path) >= sizeof(address.sun_path)) {

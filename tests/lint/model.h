@@ -1,5 +1,5 @@
-/* What clang-tidy is told of the error record, included before every file: a failure is negative.  Otherwise the analyzer
- * follows paths on which fail() returned 0. */
+/* What clang-tidy is told of the error record, included before every file: a failure is negative.  Otherwise the
+ * analyzer follows paths on which fail() returned 0. */
 #include "specs/base/err.h"
 
 #define fail(...)       ((void)fail(__VA_ARGS__), -1)
