@@ -41,7 +41,11 @@ static int remove_labelled(const char *label) {
 static int remove_cgroup_of(const struct container *container) {
         bool is_ours;
         int r = remove_cgroup(container->record.cgroup_path, container->entry.path, &is_ours);
-        return r < 0 || is_ours || !*container->record.cgroup_path ? r : remove_labelled(container->entry.path);
+        if (r == 0 && !is_ours && *container->record.cgroup_path)
+                r = remove_labelled(container->entry.path);
+        if (r == 0)
+                cgroup_remove_made(probe_get(), container->record.cgroup_path, container->record.cgroup_made);
+        return r;
 }
 
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {

@@ -68,6 +68,13 @@ int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms);
  * children; one with another label is left alone. */
 int cgroup_remove(const struct probe *probe, const char *path, const char *label);
 
+/* The topmost cgroup of path that does not exist, NULL: all do.  What create is about to make begins there. */
+const char *cgroup_missing(const struct probe *probe, const char *path);
+
+/* Removes path and what is above it up to made, the answer of cgroup_missing before create, as far as it is empty: a
+ * create that was stopped between making a cgroup and labelling it leaves such ones. */
+void cgroup_remove_made(const struct probe *probe, const char *path, const char *made);
+
 /* Was it made or taken for the container with this label?  Asked before anything in it is killed. */
 bool cgroup_is_ours(const struct cgroup *cgroup, const char *label);
 

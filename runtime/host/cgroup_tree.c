@@ -396,11 +396,12 @@ static int open_above(const struct probe *probe, const char *path, const char **
 
 /* Parents that create made go with the last container in them.  Our own default one is known by its name too: a create
  * that was killed may not have come to label it. */
-static void remove_parents(const struct probe *probe, const char *path) {
+static void remove_parents(const struct probe *probe, const char *path, const char *made) {
         for (const char *name, *above; *path; path = above) {
                 autofd dir = open_above(probe, path, &name, &above);
                 autofd fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                bool is_ours = str_eq(path, PRIVILEGED_PARENT) || (fd >= 0 && cgroup_label_is(fd, "parent", "1") == 1);
+                bool is_ours = str_eq(path, PRIVILEGED_PARENT) || (made && cgroup_is_below(path, made)) ||
+                               (fd >= 0 && cgroup_label_is(fd, "parent", "1") == 1);
                 if (fd < 0) /* not made yet, or gone already: what is above it may still be there */
                         continue;
                 if (!is_ours || unlinkat(dir, name, AT_REMOVEDIR) < 0)
@@ -413,7 +414,7 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
         const char *name, *above;
         int r = cgroup_open(probe, path, &found);
         if (r == -ENOENT && probe->cgroup_root && *path == '/')
-                remove_parents(probe, path);
+                remove_parents(probe, path, NULL);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         autofd fd = found.fd;
@@ -434,6 +435,28 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
         }
         if (r < 0)
                 return fail_in(r, "remove the cgroup %s", path);
-        remove_parents(probe, above);
+        remove_parents(probe, above, NULL);
         return 0;
+}
+
+const char *cgroup_missing(const struct probe *probe, const char *path) {
+        const char *missing = NULL;
+        while (*path) {
+                struct cgroup found = CGROUP_NONE;
+                int r = cgroup_open(probe, path, &found);
+                (void)fd_close(found.fd);
+                if (r != -ENOENT)
+                        break;
+                missing = path;
+                path = arena_strndup(path, (size_t)(strrchr(path, '/') - path));
+        }
+        err_clear();
+        return missing;
+}
+
+void cgroup_remove_made(const struct probe *probe, const char *path, const char *made) {
+        if (!probe->cgroup_root || *path != '/' || !made || !*made)
+                return;
+        remove_parents(probe, path, made);
+        err_clear();
 }

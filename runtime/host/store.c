@@ -33,6 +33,7 @@ static const struct json_field container_record_fields[] = {
         FIELD(container_record, "startTime", start_time, .flags = J_KEEP_EMPTY),
         FIELD(container_record, "pidInode", pid_inode),
         FIELD(container_record, "cgroupPath", cgroup_path, .flags = J_KEEP_EMPTY),
+        FIELD(container_record, "cgroupMade", cgroup_made),
         FIELD(container_record, "cgroupDriver", cgroup_driver),
         FIELD(container_record, "ownOverlay", own_overlay),
         FIELD(container_record, "annotations", annotations),
@@ -262,6 +263,8 @@ static int check_record(const struct entry *entry, const struct container_record
                 return fail_words(EBADMSG, "phase: unknown %s", record->phase);
         if (!is_cgroup_path(record->cgroup_path))
                 return fail_words(EBADMSG, "cgroupPath: cannot be %s", record->cgroup_path);
+        if (!is_cgroup_path(record->cgroup_made))
+                return fail_words(EBADMSG, "cgroupMade: cannot be %s", record->cgroup_made);
         return 0;
 }
 

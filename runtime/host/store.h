@@ -24,6 +24,7 @@ struct container_record {
         uint64_t start_time;       /* clock ticks after boot */
         uint64_t pid_inode;        /* of its pidfd, unique in a boot (6.9); 0: this kernel has none */
         const char *cgroup_path;   /* "" when none was made */
+        const char *cgroup_made;   /* the topmost of its cgroups that create was about to make; NULL: none */
         const char *cgroup_driver; /* "cgroupfs" */
         bool own_overlay;          /* overlay/ exists and goes with the container */
         struct strmap annotations;
