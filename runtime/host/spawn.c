@@ -63,7 +63,10 @@ static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, 
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].kind == failed->kind && meanings[i].error == error && !is_by_path(plan, failed))
                         return fail_words(error, "%s%s%s: %s", place, colon, words, meanings[i].words);
-        return fail(error, "%s%s%s", place, colon, words);
+        int r = fail(error, "%s%s%s", place, colon, words);
+        if (failed->kind == STEP_ATTR && failed->slot == SLOT_NONE && error == EINVAL)
+                return fail_hint(r, "\"/\" is no mount point here (a chroot?): bind it over itself before entering it");
+        return r;
 }
 
 /* A child that dies without having read what we told it leaves ECONNRESET, once, in front of its last words. */
