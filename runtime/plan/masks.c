@@ -61,8 +61,12 @@ int plan_sysctls(struct build *b) {
                 if (!path)
                         return fail_words(EINVAL, "linux.sysctl[\"%s\"]: not a kernel parameter", pair->key);
                 b->plan->place = str_format("linux.sysctl[\"%s\"]", pair->key);
-                plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC,
-                         .a = plan_text(b->plan, str_path("sys", path)), .b = plan_text(b->plan, pair->value));
+                /* The file is of the host's root even in a user namespace that may change the name. */
+                if (str_eq(path, "kernel/domainname"))
+                        plan_add(b->plan, LANE_CHILD, STEP_DOMAINNAME, .a = plan_text(b->plan, pair->value));
+                else
+                        plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC,
+                                 .a = plan_text(b->plan, str_path("sys", path)), .b = plan_text(b->plan, pair->value));
         }
         return 0;
 }
