@@ -40,12 +40,13 @@ static const struct json_field oci_user_fields[] = {
 };
 static TYPE(oci_user);
 
+/* Engines ask for what only a newer kernel has: the specification wants a warning then, and no failure. */
 static const struct json_field oci_capabilities_fields[] = {
-        NAMED_SET(oci_capabilities, "bounding", bounding, oci_capability_names),
-        NAMED_SET(oci_capabilities, "effective", effective, oci_capability_names),
-        NAMED_SET(oci_capabilities, "inheritable", inheritable, oci_capability_names),
-        NAMED_SET(oci_capabilities, "permitted", permitted, oci_capability_names),
-        NAMED_SET(oci_capabilities, "ambient", ambient, oci_capability_names),
+        NAMED_SET(oci_capabilities, "bounding", bounding, oci_capability_names, .flags = J_UNKNOWN_OK),
+        NAMED_SET(oci_capabilities, "effective", effective, oci_capability_names, .flags = J_UNKNOWN_OK),
+        NAMED_SET(oci_capabilities, "inheritable", inheritable, oci_capability_names, .flags = J_UNKNOWN_OK),
+        NAMED_SET(oci_capabilities, "permitted", permitted, oci_capability_names, .flags = J_UNKNOWN_OK),
+        NAMED_SET(oci_capabilities, "ambient", ambient, oci_capability_names, .flags = J_UNKNOWN_OK),
 };
 static TYPE(oci_capabilities);
 

@@ -27,12 +27,15 @@ static int read_process(const char *path, struct oci_process **ret) {
         int r = read_file_at(AT_FDCWD, path, JSON_MAX_SIZE, &text, &size);
         if (r < 0)
                 return fail_in(r, "--process");
+        struct strv warnings = { 0 };
         struct oci_process *process = arena_alloc(sizeof *process);
-        r = json_read(text, size, &oci_process_type, &(struct json_read_options){ 0 }, process);
+        r = json_read(text, size, &oci_process_type, &(struct json_read_options){ .warnings = &warnings }, process);
         if (r >= 0)
-                r = oci_check_process(process, NULL, NULL);
+                r = oci_check_process(process, NULL, &warnings);
         if (r < 0)
                 return fail_in(r, "--process %s", path);
+        for (size_t i = 0; i < warnings.n; i++)
+                log_warning("%s", warnings.at[i]);
         *ret = process;
         return 0;
 }

@@ -102,7 +102,7 @@ start_peer() { # [PAYLOAD...]
   own=$(readlink /proc/self/ns/net)
   inside_namespaces >"$BATS_TEST_TMPDIR/inside"
   for kind in net ipc uts; do grep -qx -F "$kind $(readlink "/proc/$PEER_PID/ns/$kind")" "$BATS_TEST_TMPDIR/inside"; done
-  ! grep -qx -F "user $(readlink /proc/self/ns/user)" "$BATS_TEST_TMPDIR/inside"
+  [ "$(grep -cx -F "user $(readlink /proc/self/ns/user)" "$BATS_TEST_TMPDIR/inside")" = 0 ]
   [ "$(readlink /proc/self/ns/net)" = "$own" ]
 }
 
@@ -296,7 +296,7 @@ start_peer() { # [PAYLOAD...]
   done
   cat "$OUT"
   grep -q watching "$OUT"
-  ! grep -q saw "$OUT"
+  [ "$(grep -c saw "$OUT")" = 0 ]
 }
 
 # --- kernel parameters ---------------------------------------------------------------------------------------------
