@@ -277,7 +277,7 @@ refused() { # WORDS: the last attempt failed with these
   config '.mounts |= map(select(.destination != "/dev"))'
   set -- link fifo file folder wrong
   for kind in "$@"; do
-    rm -rf "$IMAGE/dev" "$IMAGE/etc/masked"
+    rm -rf "${IMAGE:?}/dev" "$IMAGE/etc/masked"
     mkdir "$IMAGE/dev"
     echo secret >"$IMAGE/etc/masked"
     case $kind in

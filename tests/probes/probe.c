@@ -5,6 +5,8 @@
  *   probe swap A B           exchanges two names until it is killed
  *   probe overwrite          tries to change every program that runs in sight, prints what came of it
  *   probe chroot NAME        tries to leave its root by a second chroot, prints whether NAME is found there
+ *   probe watch              looks at the files of every other process until it is killed, prints each new one
+ *   probe xattr FILE NAME HEX  sets an extended attribute
  *
  * A CHECK is "read:PATH" (how many bytes can be read) or "write:PATH" (why it cannot be opened for writing). */
 #include <dirent.h>
@@ -20,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define RENAME_BOTH (1u << 1) /* RENAME_EXCHANGE of linux/fs.h */
@@ -229,6 +232,70 @@ static int leave_root(int argc, char **argv) {
         return 0;
 }
 
+static bool is_new(const char *line) {
+        static char *seen[4096];
+        static size_t count;
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(seen[i], line) == 0)
+                        return false;
+        if (count < sizeof(seen) / sizeof(seen[0]))
+                seen[count++] = strdup(line);
+        return true;
+}
+
+static void watch_link(int pid, const char *name) {
+        char path[300], target[4096], line[4400];
+        (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+        ssize_t size = readlink(path, target, sizeof(target) - 1);
+        if (size < 0)
+                return;
+        target[size] = '\0';
+        (void)snprintf(line, sizeof(line), "%s %s", name, target);
+        if (is_new(line))
+                printf("%s\n", line);
+}
+
+static int watch(int argc, char **argv) {
+        (void)argc;
+        (void)argv;
+        (void)setvbuf(stdout, NULL, _IOLBF, 0);
+        printf("watching\n");
+        while (!ferror(stdout)) {
+                struct dirent *entry;
+                DIR *dir = opendir("/proc");
+                while (dir && (entry = readdir(dir))) {
+                        int pid = atoi(entry->d_name);
+                        if (pid <= 0 || pid == getpid())
+                                continue;
+                        watch_link(pid, "exe");
+                        watch_link(pid, "cwd");
+                        watch_link(pid, "root");
+                        for (int fd = 0; fd < 64; fd++) {
+                                char name[32];
+                                (void)snprintf(name, sizeof(name), "fd/%d", fd);
+                                watch_link(pid, name);
+                        }
+                }
+                if (dir)
+                        (void)closedir(dir);
+        }
+        return 1;
+}
+
+static int set_xattr(int argc, char **argv) {
+        char value[256];
+        size_t size = 0;
+        unsigned byte;
+        if (argc != 3)
+                return 2;
+        for (const char *at = argv[2]; size < sizeof(value) && sscanf(at, "%2x", &byte) == 1; at += 2)
+                value[size++] = (char)byte;
+        if (setxattr(argv[0], argv[1], value, size, 0) == 0)
+                return 0;
+        perror(argv[0]);
+        return 1;
+}
+
 int main(int argc, char **argv) {
         static const struct {
                 const char *name;
@@ -236,10 +303,11 @@ int main(int argc, char **argv) {
         } commands[] = {
                 { "fp", fingerprint },     { "stay", stay },         { "swap", swap },
                 { "overwrite", overwrite }, { "chroot", leave_root },
+                { "watch", watch },        { "xattr", set_xattr },
         };
         for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (strcmp(commands[i].name, argv[1]) == 0)
                         return commands[i].run(argc - 2, argv + 2);
-        fprintf(stderr, "usage: probe fp|stay|swap|overwrite|chroot [ARGUMENT]...\n");
+        fprintf(stderr, "usage: probe fp|stay|swap|overwrite|chroot|watch|xattr [ARGUMENT]...\n");
         return 2;
 }
