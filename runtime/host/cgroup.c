@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define FILE_MAX          65536
+#define FILE_MAX 65536
 
 /* -- names -- */
 
@@ -131,6 +131,16 @@ static int no_controller(const struct plan *plan, const char *controller, const 
                             "for an ordinary user systemd hands it down with Delegate=yes");
 }
 
+/* Where "max" is all that the config says, nothing is lost without the controller: what is not there does not limit. */
+static bool is_limited(const struct plan *plan, const char *controller) {
+        for (size_t i = 0; i < plan->cgroup_writes.n; i++) {
+                const struct cgroup_write *write = &plan->cgroup_writes.at[i];
+                if (write->controller && str_eq(write->controller, controller) && !str_eq(write->value, "max"))
+                        return true;
+        }
+        return false;
+}
+
 /* Hands the controllers of the plan down from the cgroup at fd to its children. */
 static int enable_controllers(const struct plan *plan, int fd, const char *where) {
         char *available, *enabled;
@@ -142,6 +152,8 @@ static int enable_controllers(const struct plan *plan, int fd, const char *where
         for (size_t i = 0; r == 0 && i < plan->controllers.n; i++) {
                 const char *name = plan->controllers.at[i], *text = str_format("+%s", name);
                 if (has_word(enabled, name))
+                        continue;
+                if (!has_word(available, name) && !is_limited(plan, name))
                         continue;
                 if (!has_word(available, name))
                         return no_controller(plan, name, where, available);
@@ -298,7 +310,8 @@ static int apply_one(const struct cgroup *cgroup, const struct cgroup_write *wri
                 value = write->or_value ? write->or_value : value;
                 r = write_file_at(cgroup->fd, file, value, strlen(value));
         }
-        if (r == 0 || (write->tolerate && r == -write->tolerate)) {
+        bool is_needless = r == -ENOENT && write->controller && str_eq(value, "max");
+        if (r == 0 || is_needless || (write->tolerate && r == -write->tolerate)) {
                 err_clear();
                 return 0;
         }

@@ -10,6 +10,7 @@
 #include "specs/base/err.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define PLACE   "linux.resources."
 #define V1_ONLY "cgroup v2 has no such limit"
@@ -161,6 +162,17 @@ static int add_cpu(struct build *b, const struct oci_cpu *cpu) {
         return 0;
 }
 
+/* A limit of 0 is one since 1.3; before, engines wrote it for "unset".  The kernel clones nothing into a cgroup of 0:
+ * with 1, as other runtimes write it, the first process is alone in the same way. */
+static void add_pids(struct build *b, const struct oci_pids *pids) {
+        const char *version = b->config->oci_version;
+        if (!pids || !pids->limit.set)
+                return;
+        if (pids->limit.v == 0 && version && str_starts(version, "1.") && strtol(version + 2, NULL, 10) < 3)
+                return;
+        WRITE(b, "pids", "pids.max", limit_text(pids->limit.v ? pids->limit.v : 1), "pids.limit");
+}
+
 static void add_hugepages(struct build *b, const struct oci_resources *res) {
         for (size_t i = 0; i < res->hugepage_limits.n; i++) {
                 const struct oci_hugepage_limit *h = &res->hugepage_limits.at[i];
@@ -226,8 +238,7 @@ int plan_resources(struct build *b) {
         r = add_cpu(b, res->cpu);
         if (r < 0)
                 return r;
-        if (res->pids && res->pids->limit.set)
-                WRITE(b, "pids", "pids.max", limit_text(res->pids->limit.v), "pids.limit");
+        add_pids(b, res->pids);
         r = resource_block_io(b, res->block_io);
         if (r < 0)
                 return r;

@@ -57,10 +57,16 @@ nothing_left() {
   create
   holds pids.max max
   rundlet delete "$ID"
-  # The kernel puts nothing into such a cgroup, and that is said.
+  # Since 1.3 its first process, and no second one; before, engines wrote 0 for none.
   config '.linux.resources.pids.limit = 0'
-  refused "Resource temporarily unavailable" create --bundle "$BUNDLE" "$ID"
-  nothing_left
+  create
+  holds pids.max max
+  rundlet delete "$ID"
+  config '.ociVersion = "1.3.0"'
+  run run_payload sh -c 'echo alone; sleep 100 & echo never'
+  echo "$output"
+  [ "${lines[0]}" = alone ]
+  [[ $output = *"can't fork"* && $output != *never* ]]
 }
 
 @test "pids: one more process than the limit is refused" {
@@ -79,6 +85,14 @@ nothing_left() {
   echo "$output"
   [ "$status" = 0 ]
   [ "$output" = alone ]
+}
+
+@test "no limit needs no controller" {
+  config '.linux.resources = {pids: {limit: -1}, memory: {limit: -1, swap: -1}}'
+  run run_payload echo unlimited
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "$output" = unlimited ]
 }
 
 @test "memory: limit, swap and reservation stand in their files" {

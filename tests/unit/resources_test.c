@@ -45,7 +45,7 @@ static const struct resource_case good[] = {
         { "\"cpu\":{\"cpus\":\"0-1\",\"mems\":\"0\",\"shares\":2}", "cpu.weight=1; cpuset.cpus=0-1; cpuset.mems=0",
           "cpu cpuset", "" },
         { "\"cpu\":{\"cpus\":\"\",\"mems\":\"\"}", "", "", "" },
-        { "\"pids\":{\"limit\":0}", "pids.max=0", "pids", "" },
+        { "\"pids\":{\"limit\":0}", "pids.max=1", "pids", "" },
         { "\"pids\":{\"limit\":-1}", "pids.max=max", "pids", "" },
         { "\"blockIO\":{\"weight\":10}", "io.bfq.weight=10 or io.weight=default 1", "io", "" },
         { "\"blockIO\":{\"weight\":1000,\"weightDevice\":[{\"major\":8,\"minor\":16,\"weight\":500}]}",
@@ -112,6 +112,22 @@ static void test_tables(void) {
         }
 }
 
+/* 0 became a limit with 1.3. */
+static void test_pids_of_old(void) {
+        static const char *const versions[][2] = {
+                { "1.0.0", "" },           { "1.0.2-dev", "" },        { "1.2.1", "" },
+                { "1.3.0", "pids.max=1" }, { "1.12.0", "pids.max=1" }, { "1.3.0-rc.1+dev", "pids.max=1" },
+        };
+        for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+                struct build *b = build_of("\"pids\":{\"limit\":0}");
+                struct oci_config config = *b->config;
+                config.oci_version = versions[i][0];
+                b->config = &config;
+                CHECK(plan_resources(b) == 0);
+                CHECK_STR(writes(b->plan), versions[i][1]);
+        }
+}
+
 /* More than one growth of the list, every entry with its place. */
 static void test_many(void) {
         struct strv limits = { 0 };
@@ -153,6 +169,7 @@ static void test_cpu_weight(void) {
 
 int main(void) {
         test_tables();
+        test_pids_of_old();
         test_many();
         test_cpu_weight();
         return test_done();
