@@ -123,6 +123,14 @@ refused() { # WORDS: the last attempt failed with these
   [ "$(cat "$OUT")" -le "$before" ]
 }
 
+@test "A8: a mount point that is missing in a read-only volume is not made there" {
+  config --arg source "$CANARY" '.mounts += [{destination: "/v", type: "bind", source: $source, options: ["rbind", "ro"]},
+    {destination: "/v/nested/deep", type: "tmpfs", source: "mine"}]'
+  attempt true
+  refused 'mounts[8]'
+  [[ $output = *'Read-only file system'* ]]
+}
+
 # --- B: paths in an image that lead out ----------------------------------------------------------------------------------
 @test "B1: links at and above mount points stay inside" {
   mkdir -p "$BATS_TEST_TMPDIR/volume"
@@ -312,9 +320,27 @@ refused() { # WORDS: the last attempt failed with these
   [ "$output" = $'read:/etc/group read 0\nread:/proc/keys read 0\nread:/sys/firmware read 0' ]
 }
 
+@test "C6: a terminal comes from a real devpts of the container, or there is none" {
+  config '.mounts |= map(select(.destination != "/dev" and .destination != "/dev/pts")) | .process.terminal = true'
+  for kind in nothing planted link host; do
+    rm -rf "${IMAGE:?}/dev"
+    mkdir "$IMAGE/dev"
+    case $kind in
+      planted) mkdir "$IMAGE/dev/pts"; mknod "$IMAGE/dev/pts/ptmx" c 5 2 ;;
+      link) ln -s "$CANARY/dev" "$IMAGE/dev/pts" ;;
+      host) ln -s /proc/self/root/dev/pts "$IMAGE/dev/pts" ;;
+    esac
+    run on_terminal timeout "$LIMIT" "$RUNTIME" --root "$ROOT" run --bundle "$BUNDLE" "$ID" </dev/null
+    echo "$kind: $status $output"
+    [ "$status" != 0 ]
+    [[ $output = *process.terminal* ]]
+    canary_lives
+  done
+}
+
 @test "B13: a missing working directory below a link is made inside" {
-  ln -s "$CANARY/empty" "$IMAGE/work"
-  config '.process.cwd = "/work/new/deep"'
+  ln -s "$CANARY/empty" "$IMAGE/job"
+  config '.process.cwd = "/job/new/deep"'
   attempt pwd
   [ -z "$(ls -A "$CANARY/empty")" ]
   # A missing one without links is made.

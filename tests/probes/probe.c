@@ -45,8 +45,19 @@ static void print_lines(const char *key, const char *path, bool (*is_wanted)(con
 }
 
 static bool is_confinement(const char *line) {
-        static const char *const names[] = { "Umask:", "Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp", "Speculation",
-                                             "Sig", "Shd", "Cpus_allowed_list:", "Mems_allowed_list:", "TracerPid:" };
+        static const char *const names[] = { "Umask:",
+                                             "Uid:",
+                                             "Gid:",
+                                             "Groups:",
+                                             "Cap",
+                                             "NoNewPrivs:",
+                                             "Seccomp",
+                                             "Speculation",
+                                             "Sig",
+                                             "Shd",
+                                             "Cpus_allowed_list:",
+                                             "Mems_allowed_list:",
+                                             "TracerPid:" };
         /* What is pending changes from moment to moment. */
         if (strncmp(line, "SigPnd", 6) == 0 || strncmp(line, "SigQ", 4) == 0 || strncmp(line, "ShdPnd", 6) == 0)
                 return false;
@@ -78,7 +89,9 @@ static void print_mounts(void) {
         while (file && fgets(line, sizeof(line), file)) {
                 char *save, *word = strtok_r(line, " \n", &save);
                 for (int i = 0; word; i++, word = strtok_r(NULL, " \n", &save)) {
-                        char *peer = strncmp(word, "shared:", 7) == 0 || strncmp(word, "master:", 7) == 0 ? strchr(word, ':') : NULL;
+                        char *peer = strncmp(word, "shared:", 7) == 0 || strncmp(word, "master:", 7) == 0
+                                             ? strchr(word, ':')
+                                             : NULL;
                         if (peer)
                                 *peer = '\0';
                         if (i > 2)
@@ -184,7 +197,8 @@ static int change_program(const char *path) {
                         printf("%s open %s\n", path, strerrorname_np(errno));
                         continue;
                 }
-                if (pwrite(fd, "#!changed\n", 10, 0) >= 0 || ftruncate(fd, 0) == 0 || fallocate(fd, 0, 0, 1 << 20) == 0 ||
+                if (pwrite(fd, "#!changed\n", 10, 0) >= 0 || ftruncate(fd, 0) == 0 ||
+                    fallocate(fd, 0, 0, 1 << 20) == 0 ||
                     mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED) {
                         printf("%s CHANGED\n", path);
                         changed = 1;
@@ -301,9 +315,8 @@ int main(int argc, char **argv) {
                 const char *name;
                 int (*run)(int argc, char **argv);
         } commands[] = {
-                { "fp", fingerprint },     { "stay", stay },         { "swap", swap },
-                { "overwrite", overwrite }, { "chroot", leave_root },
-                { "watch", watch },        { "xattr", set_xattr },
+                { "fp", fingerprint },    { "stay", stay },   { "swap", swap },       { "overwrite", overwrite },
+                { "chroot", leave_root }, { "watch", watch }, { "xattr", set_xattr },
         };
         for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (strcmp(commands[i].name, argv[1]) == 0)
