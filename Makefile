@@ -123,4 +123,4 @@ bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare pr
 	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
 	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name real -prune -o -name '*.d' -type f -print 2>/dev/null)

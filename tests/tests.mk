@@ -7,6 +7,8 @@ TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BU
 NETSETUP_TESTS := $(if $(UNIT_SRCS)$(FUZZ_SRCS),$(shell grep -l '"netsetup/' $(UNIT_SRCS) $(FUZZ_SRCS)))
 UNIT_PROGRAMS := $(UNIT_SRCS:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
+# A minimal Debian for tests/bats/real.bats.
+REAL_ROOT := $(if $(filter real,$(or $(TESTS),real)),$(BUILD)/real/debian)
 FUZZ_TIME ?= 20
 VM_LIMIT ?= 1500
 SUBMAKE = $(MAKE) --no-print-directory
@@ -40,10 +42,10 @@ golden: $(BUILD)/rundlet ## the plan of every tests/golden/*.json must be the on
 golden-update: $(BUILD)/rundlet ## write the plans anew, for review with git diff
 	@GOLDEN_UPDATE=1 tests/golden/run.sh
 
-bats: all $(TEST_TOOLS) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
+bats: all $(TEST_TOOLS) $(REAL_ROOT) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
 	@tests/native.sh tests/suite.sh native bats
 
-vm-check: all test-programs ## unit, golden and bats in a virtual machine with a stock Debian kernel (TESTS=... too)
+vm-check: all test-programs $(REAL_ROOT) ## unit, golden and bats in a virtual machine with a stock Debian kernel (TESTS=... too)
 	@tests/vm/suites.sh $(VM_LIMIT)
 
 lint: all $(BUILD)/rundlet-init ## layers, sizes, child symbols, hardening, one door a library, shellcheck, clang-tidy
@@ -59,6 +61,10 @@ cover: ## the lines that unit, golden and (as root) bats tests reach, file by fi
 
 fmt: ## clang-format over all C files
 	clang-format -i $(shell git ls-files '*.[ch]')
+
+# Where it cannot be made, the tests that want it show the reason and fail.
+$(BUILD)/real/debian:
+	-@tests/real/debian.sh $@
 
 # --- how they are built --------------------------------------------------------------------------------------------
 # Archives, so that a test is linked with what it needs and not with the rest.
