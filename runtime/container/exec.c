@@ -168,6 +168,9 @@ static int enter(struct entering *e) {
                 r = open_cgroup(e);
         if (r == 0)
                 r = spawn_into_cgroup(e);
+        /* What is frozen says nothing before `resume`, which needs the lock; our child has it too until execve. */
+        if (r == 0 && e->container.status == CONTAINER_PAUSED && flock(e->container.entry.folder, LOCK_UN) < 0)
+                r = fail(errno, "unlock the container");
         if (r == 0)
                 r = tell_agent(e);
         if (r == 0)
