@@ -258,6 +258,28 @@ refused() { # WORDS: the last attempt failed with these
   refused '/dev/'
 }
 
+@test "B4, B13: the image's own /dev and working directory are exchanged with links all the time" {
+  config '.mounts |= map(select(.destination | startswith("/dev") | not)) | .process.cwd = "/dev/new/work"
+    | .linux.maskedPaths += ["/dev/empty"] | .linux.devices = [{path: "/dev/empty/node", type: "p"}]'
+  ln -s "../../../../../../../../../../../../..$CANARY" "$IMAGE/link"
+  payload sh -c 'ls / /dev/ . | grep -x -e secret -e script; true'
+  rounds=60
+  [ -z "${IN_VM:-}" ] || rounds=6
+  "$PROBE" swap "$IMAGE/dev" "$IMAGE/link" 3>&- 4>&- &
+  swapper=$!
+  good=0
+  for round in $(seq $rounds); do
+    run run_payload
+    good=$((good + (status == 0)))
+    [[ $output != *secret* && $output != *script* ]] || break
+  done
+  kill "$swapper"
+  wait "$swapper" || true
+  echo "round $round, $good were made: $output"
+  [ "$round" = "$rounds" ]
+  [ "$good" -gt 0 ]
+}
+
 @test "B5: /dev/console as a link is not followed" {
   config '.mounts |= map(select(.destination != "/dev")) | .process.terminal = true'
   mkdir -p "$IMAGE/dev/pts"
