@@ -119,8 +119,9 @@ marks() { # the brackets keep these lines from finding themselves
   git grep -nE '\b(TO[D]O|FIX[M]E|HAC[K])\b' -- '*.c' '*.h' '*.sh' '*.bash' '*.bats' '*.mk' '*.md' Makefile
   true
 }
+# A checkout at "/rundlet" says nothing: such a short path is a word of the tests as well.
 own_paths() {
-  git grep -nF -e "$PWD/" -- . ':!*.md'
+  [[ $PWD != /*/* ]] || git grep -nF -e "$PWD/" -- . ':!*.md'
   git grep -nE '/(home|Users)/[a-z]+/' -- . | grep -vE '/home/(user|tester|you|USER)/'
   true
 }
