@@ -40,13 +40,14 @@ static const struct json_field oci_user_fields[] = {
 };
 static TYPE(oci_user);
 
-/* Engines ask for what only a newer kernel has: the specification wants a warning then, and no failure. */
+/* A name that nobody knows is a mistake and an error; a known one that this kernel lacks or the caller cannot grant is
+ * a warning of plan_caps, as the specification wants it. */
 static const struct json_field oci_capabilities_fields[] = {
-        NAMED_SET(oci_capabilities, "bounding", bounding, oci_capability_names, .flags = J_UNKNOWN_OK),
-        NAMED_SET(oci_capabilities, "effective", effective, oci_capability_names, .flags = J_UNKNOWN_OK),
-        NAMED_SET(oci_capabilities, "inheritable", inheritable, oci_capability_names, .flags = J_UNKNOWN_OK),
-        NAMED_SET(oci_capabilities, "permitted", permitted, oci_capability_names, .flags = J_UNKNOWN_OK),
-        NAMED_SET(oci_capabilities, "ambient", ambient, oci_capability_names, .flags = J_UNKNOWN_OK),
+        NAMED_SET(oci_capabilities, "bounding", bounding, oci_capability_names),
+        NAMED_SET(oci_capabilities, "effective", effective, oci_capability_names),
+        NAMED_SET(oci_capabilities, "inheritable", inheritable, oci_capability_names),
+        NAMED_SET(oci_capabilities, "permitted", permitted, oci_capability_names),
+        NAMED_SET(oci_capabilities, "ambient", ambient, oci_capability_names),
 };
 static TYPE(oci_capabilities);
 
