@@ -13,8 +13,10 @@ setup() {
 }
 
 teardown() {
-  canary_lives
-  bundle_teardown
+  local failed=0
+  canary_lives || failed=1
+  bundle_teardown || failed=1
+  return "$failed"
 }
 
 # Ends in time, well or with one line of error; the canary is looked at after each.  Output in $output.
