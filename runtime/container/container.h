@@ -29,7 +29,7 @@ struct container_options {
 
 struct exec_options {
         const char *root, *id;
-        const struct oci_process *process; /* complete: made by the command from options or file */
+        struct oci_process *process; /* complete, from options or file; a terminal in the foreground gets our size */
         const char *pid_file, *console_socket, *pidfd_socket, *cgroup;
         bool detach, ignore_paused, no_subreaper;
         unsigned preserve_fds;

@@ -270,8 +270,7 @@ static int commit(struct creation *c) {
 }
 
 static int check_terminal(const struct creation *c) {
-        const struct oci_process *process = c->prepared.config->process;
-        return prepare_terminal(process && process->terminal, c->options->console_socket,
+        return prepare_terminal(c->prepared.config->process, c->options->console_socket,
                                 !c->waits_for_start && !c->options->detach);
 }
 

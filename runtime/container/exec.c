@@ -48,7 +48,7 @@ static int check_status(const struct entering *e) {
                 return fail_words(ESRCH, "cannot exec in a %s container", container_status_name(status));
         if (status == CONTAINER_PAUSED && !e->options->ignore_paused)
                 return fail_words(EBUSY, "cannot exec in a paused container (use --ignore-paused)");
-        return prepare_terminal(e->options->process->terminal, e->options->console_socket, !e->options->detach);
+        return prepare_terminal(e->options->process, e->options->console_socket, !e->options->detach);
 }
 
 static int make_plan(struct entering *e) {

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define LOWER        "org.rundlet.overlay.lower"
@@ -118,12 +119,24 @@ int prepare_fds(unsigned preserve_fds, struct plan_options *plan_options) {
         return 0;
 }
 
-int prepare_terminal(bool terminal, const char *console_socket, bool in_foreground) {
+static void take_own_size(struct oci_process *process) {
+        struct winsize size;
+        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_row || !size.ws_col)
+                return;
+        process->console_size = arena_alloc(sizeof(*process->console_size));
+        process->console_size->height = size.ws_row;
+        process->console_size->width = size.ws_col;
+}
+
+int prepare_terminal(struct oci_process *process, const char *console_socket, bool in_foreground) {
+        bool terminal = process && process->terminal;
         if (terminal && !console_socket && !in_foreground)
                 return fail_hint(fail_words(EINVAL, "process.terminal: nobody is there to take the terminal"),
                                  "give --console-socket, or run in the foreground");
         if (!terminal && console_socket)
                 return fail_words(EINVAL, "--console-socket: process.terminal is false, no terminal will be made");
+        if (terminal && !console_socket)
+                take_own_size(process);
         return 0;
 }
 

@@ -29,7 +29,8 @@ int prepare_plan(const struct container_options *options, const char *state_fold
 /* The fds that the caller hands to the payload, --preserve-fds and LISTEN_FDS: all must be open and inherited. */
 int prepare_fds(unsigned preserve_fds, struct plan_options *plan_options);
 
-/* A terminal needs somebody who takes it, and the other way around. */
-int prepare_terminal(bool terminal, const char *console_socket, bool in_foreground);
+/* A terminal needs somebody who takes it, and the other way around.  In the foreground it begins with the size of ours:
+ * set only later, it would be a signal in the middle of the payload's start.  process may be NULL. */
+int prepare_terminal(struct oci_process *process, const char *console_socket, bool in_foreground);
 
 #endif
