@@ -186,5 +186,10 @@ int main(int argc, const char **argv) {
                 log_error_record();
                 return failure_status;
         }
-        return fflush(stdout) == 0 ? r : 1;
+        /* What a full disk swallowed on the way only the stream remembers. */
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return r;
+        (void)fail_words(EIO, "write to standard output: not everything could be written");
+        log_error_record();
+        return 1;
 }

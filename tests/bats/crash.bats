@@ -5,7 +5,7 @@
 
 load helpers
 
-POINTS=${IN_VM:+4} # of a sweep; every run under strace is slow in the virtual machine
+POINTS=${POINTS:-${IN_VM:+4}} # of a sweep; every run under strace is slow in the virtual machine
 POINTS=${POINTS:-20}
 
 setup() {
@@ -198,7 +198,8 @@ verdict() { # WHAT STATUS
   echo "$1: $2: $(cat "$OUT")"
   [ "$2" = 1 ] || { echo "status $2"; return 1; }
   [ "$(grep -c '^rundlet: error: ' "$OUT")" = 1 ] || { echo "not one error"; return 1; }
-  WAIT=5 wait_for no_leaks || { no_leaks; return 1; }
+  # Where the call failed once more while all was undone, a warning says what is left.
+  grep -q '^rundlet: warning: ' "$OUT" || WAIT=5 wait_for no_leaks || { no_leaks; return 1; }
   [ ! -e "$BATS_TEST_TMPDIR/pid" ] || { echo "a pid file is left"; return 1; }
   recovers "$1"
 }
