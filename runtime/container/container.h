@@ -14,17 +14,17 @@
 enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
 
 struct container_options {
-        const char *root;           /* --root, NULL: the default */
+        const char *root; /* --root, NULL: the default */
         const char *id;
-        const char *bundle;         /* NULL: "." */
-        const char *config;         /* another config file than BUNDLE/config.json */
+        const char *bundle; /* NULL: "." */
+        const char *config; /* another config file than BUNDLE/config.json */
         const char *pid_file, *console_socket, *pidfd_socket;
         bool no_pivot, no_keyring, detach, keep, no_subreaper, force, strict;
         unsigned preserve_fds;
-        struct strv layers;         /* --layer: topmost first */
-        const char *upper;          /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
-        const struct probe *probe;  /* plan only: another machine's answers; NULL: this one's, as asked by probe_get */
-        bool relative_paths;        /* plan only: print paths below the bundle relative to it */
+        struct strv layers;        /* --layer: topmost first */
+        const char *upper;         /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
+        const struct probe *probe; /* plan only: another machine's answers; NULL: this one's, as asked by probe_get */
+        bool relative_paths;       /* plan only: print paths below the bundle relative to it */
 };
 
 struct exec_options {
@@ -43,7 +43,8 @@ struct container {
         enum container_status status;
         int pidfd; /* -1 once stopped */
 };
-#define CONTAINER_NONE { { -1, NULL }, ENTRY_NONE, { 0 }, CONTAINER_STOPPED, -1 }
+#define CONTAINER_NONE                                                                                                 \
+        { { -1, NULL }, ENTRY_NONE, { 0 }, CONTAINER_STOPPED, -1 }
 void container_release(struct container *container);
 #define autocontainer __attribute__((cleanup(container_release))) struct container
 

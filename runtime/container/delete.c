@@ -2,12 +2,16 @@
 
 #include "runtime/host/hooks.h"
 #include "runtime/host/probe.h"
+#include "runtime/host/userns.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
+#include "specs/base/file.h"
 #include "specs/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 /* Ends everything in the cgroup and removes it.  Only one that carries the container's label is touched. */
 static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
@@ -67,12 +71,36 @@ static const struct oci_config *config_for_hooks(const struct entry *entry) {
         return config;
 }
 
+static int remove_overlay(int folder) {
+        return remove_tree_at(folder, "overlay");
+}
+
+/* What the container's other users own in a private overlay an ordinary user removes only with rights over their ids.
+ * What is left after a failure here, store_remove() names. */
+static void remove_as_owners(const struct entry *entry, const struct oci_config *config) {
+        const struct oci_linux *linux_ = config ? config->linux_ : NULL;
+        if (probe_get()->is_root || !linux_ || !linux_->uid_mappings.n || !linux_->gid_mappings.n ||
+            faccessat(entry->folder, "overlay", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return;
+        const struct plan maps = {
+                .has_new_userns = true,
+                .uid_maps = linux_->uid_mappings.at,
+                .uid_maps_count = linux_->uid_mappings.n,
+                .gid_maps = linux_->gid_mappings.at,
+                .gid_maps_count = linux_->gid_mappings.n,
+        };
+        if (userns_run(&maps, probe_get(), remove_overlay, entry->folder) < 0)
+                err_clear();
+}
+
 int container_destroy(struct container *container) {
         const struct oci_config *config = config_for_hooks(&container->entry);
         struct oci_state state = container_oci_state(&container->record, CONTAINER_STOPPED);
         int r = container_kill_init(container);
         if (r == 0)
                 r = remove_cgroup_of(container);
+        if (r == 0)
+                remove_as_owners(&container->entry, config);
         if (r == 0)
                 r = store_remove(&container->store, &container->entry);
         if (r < 0)
@@ -98,6 +126,8 @@ static int remove_remains(struct store *store, const char *id) {
                                    .status = container_status_name(CONTAINER_STOPPED),
                                    .bundle = "/" };
         r = remove_labelled(entry.path);
+        if (r == 0)
+                remove_as_owners(&entry, config);
         if (r == 0)
                 r = store_remove(store, &entry);
         if (r == 0)

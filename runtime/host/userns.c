@@ -69,3 +69,19 @@ int userns_fill(const struct plan *plan, const struct probe *probe, int *slot) {
         }
         return 0;
 }
+
+int userns_run(const struct plan *maps, const struct probe *probe, int (*work)(int fd), int fd) {
+        autofd namespace = make(maps, probe);
+        int status = 0;
+        if (namespace < 0)
+                return fail_in(namespace, "make a user namespace");
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(setns(namespace, CLONE_NEWUSER) < 0 || work(fd) < 0);
+        if (pid < 0)
+                return fail(errno, "fork");
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return fail(errno, "wait for the user namespace's child");
+        return status == 0 ? 0 : fail_words(EPERM, "the user namespace's child had no success");
+}

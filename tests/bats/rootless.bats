@@ -221,6 +221,14 @@ teardown() {
   [ "${lines[*]}" = "userxattr new passwd" ]
   [ -e "$BUNDLE/rootfs/etc/group" ]
   [ ! -e "$BUNDLE/rootfs/etc/new" ]
+  # What other users of the container own goes with it too.
+  with_ranges
+  config '.process.capabilities |= with_entries(.value = ["CAP_CHOWN"])'
+  payload sh -ec 'mkdir -p /var/of/user; touch /var/of/user/file; chmod 700 /var/of; chown -R 5:5 /var/of; stat -c %u /var/of'
+  run tester_rundlet run --bundle "$BUNDLE" --layer "$BUNDLE/rootfs" "$ID" </dev/null
+  echo "$output"
+  [ "$status $output" = "0 5" ]
+  [ -z "$(ls "$ROOT")" ]
 }
 
 @test "oom_score_adj and a second process with its own, in a joined user namespace too" {
