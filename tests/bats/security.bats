@@ -373,6 +373,17 @@ refused() { # WORDS: the last attempt failed with these
   [ "$output" = /made/here ]
 }
 
+@test "C8: with what spec masks, root can open nothing of /proc and /sys for writing that matters to the host" {
+  mkdir "$BATS_TEST_TMPDIR/spec"
+  rundlet spec --bundle "$BATS_TEST_TMPDIR/spec"
+  config --slurpfile spec "$BATS_TEST_TMPDIR/spec/config.json" '.linux.maskedPaths = $spec[0].linux.maskedPaths
+    | .linux.readonlyPaths = $spec[0].linux.readonlyPaths'
+  attempt probe writable /proc /sys
+  [ "$status" = 0 ]
+  # Triggers of one's own pressure; memory ranges, whose every write asks for CAP_SYS_ADMIN.
+  refute grep -vxE '/proc/pressure/(io|cpu|memory|irq)|/proc/mtrr|' <<<"$output"
+}
+
 @test "C9: the container's mounts name nothing of the host but its own root" {
   layers=$BATS_TEST_TMPDIR/layers
   mkdir -p "$layers/top"

@@ -5,6 +5,7 @@
  *   probe swap A B           exchanges two names until it is killed
  *   probe overwrite          tries to change every program that runs in sight, prints what came of it
  *   probe chroot NAME        tries to leave its root by a second chroot, prints whether NAME is found there
+ *   probe writable FOLDER... prints every file below that can be opened for writing, folders of processes left out
  *   probe watch              looks at the files of every other process until it is killed, prints each new one
  *   probe xattr FILE NAME HEX  sets an extended attribute
  *
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/keyctl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -296,6 +298,27 @@ static int watch(int argc, char **argv) {
         return 1;
 }
 
+static int print_writable(const char *path, const struct stat *status, int kind, struct FTW *at) {
+        if (at->level == 1 && atoi(path + at->base) > 0)
+                return FTW_SKIP_SUBTREE;
+        if (kind != FTW_F || !S_ISREG(status->st_mode))
+                return FTW_CONTINUE;
+        int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (fd >= 0) {
+                printf("%s\n", path);
+                (void)close(fd);
+        }
+        return FTW_CONTINUE;
+}
+
+static int writable(int argc, char **argv) {
+        int r = 0;
+        for (int i = 0; i < argc; i++)
+                if (nftw(argv[i], print_writable, 32, FTW_PHYS | FTW_ACTIONRETVAL) != 0)
+                        r = 1;
+        return r;
+}
+
 static int set_xattr(int argc, char **argv) {
         char value[256];
         size_t size = 0;
@@ -316,11 +339,11 @@ int main(int argc, char **argv) {
                 int (*run)(int argc, char **argv);
         } commands[] = {
                 { "fp", fingerprint },    { "stay", stay },   { "swap", swap },       { "overwrite", overwrite },
-                { "chroot", leave_root }, { "watch", watch }, { "xattr", set_xattr },
+                { "chroot", leave_root }, { "watch", watch }, { "xattr", set_xattr }, { "writable", writable },
         };
         for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (strcmp(commands[i].name, argv[1]) == 0)
                         return commands[i].run(argc - 2, argv + 2);
-        fprintf(stderr, "usage: probe fp|stay|swap|overwrite|chroot|watch|xattr [ARGUMENT]...\n");
+        fprintf(stderr, "usage: probe fp|stay|swap|overwrite|chroot|watch|writable|xattr [ARGUMENT]...\n");
         return 2;
 }
