@@ -19,7 +19,7 @@ fact() {
 
 fingerprint() {
   cp "$BUILD/tests/probe" "$BUNDLE/rootfs/bin/probe"
-  payload probe fp "$@"
+  payload probe fp
   rundlet run --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$OUT.err" || { cat "$OUT.err"; false; }
 }
 
