@@ -64,10 +64,11 @@ static void run_poststop(const struct oci_config *config, const struct oci_state
 /* The hooks to run at the end; a config that cannot be read any more only costs them. */
 static const struct oci_config *config_for_hooks(const struct entry *entry) {
         struct oci_config *config = NULL;
-        if (container_config(entry, &config) < 0) {
+        int r = container_config(entry, &config);
+        if (r < 0 && r != -ENOENT) /* a create that was killed before it kept the config has run no hook */
                 log_warning("%s: no poststop hooks are run", err_message());
+        if (r < 0)
                 err_clear();
-        }
         return config;
 }
 

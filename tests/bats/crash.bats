@@ -73,6 +73,7 @@ recovers() { # WHAT HAPPENED
     { echo "$1: state: $answer"; return 1; }
   rundlet list >/dev/null || { echo "$1: list"; return 1; }
   quietly delete --force "$ID" || { echo "$1: delete"; return 1; }
+  [ ! -s "$OUT" ] || { echo "$1: delete says: $(cat "$OUT")"; return 1; }
   WAIT=5 wait_for no_leaks || { echo "$1:"; no_leaks; return 1; }
   rm -f "$BATS_TEST_TMPDIR/pid"
   create || { echo "$1: create again"; return 1; }
