@@ -227,6 +227,35 @@ verdict() { # WHAT STATUS
   done < <(errors)
 }
 
+@test "a call of start, exec or delete fails: it says so once, and delete --force then leaves nothing" {
+  local verb arguments
+  for verb in start "exec --detach" "delete --force"; do
+    prepare() {
+      if [ "$verb" = start ]; then create; else run_detached; fi
+    }
+    prepare
+    arguments=("$ID")
+    [ "$verb" != "exec --detach" ] || arguments+=(sleep 3)
+    # shellcheck disable=SC2086 # two words
+    calls_of "$RUNTIME" --root "$ROOT" $verb "${arguments[@]}"
+    recovers "after the first $verb"
+    while read -r name number error; do
+      prepare
+      status=0
+      # shellcheck disable=SC2086 # two words
+      timeout "$LIMIT" strace -qq -o /dev/null -e "trace=$name" -e "inject=$name:error=$error:when=$number" \
+        "$RUNTIME" --root "$ROOT" $verb "${arguments[@]}" </dev/null >"$OUT" 2>&1 3>&- 4>&- || status=$?
+      echo "$verb: $name $number $error: $status $(cat "$OUT")"
+      case $status in
+        0) ;;
+        1 | 255) [ "$(grep -c '^rundlet: error: ' "$OUT")" = 1 ] ;;
+        *) false ;;
+      esac
+      recovers "$verb: $name $number $error"
+    done < <(errors)
+  done
+}
+
 @test "a full state root: create says so, delete works while it is full" {
   mkdir "$ROOT"
   cat >"$BATS_TEST_TMPDIR/full" <<-'EOT'
