@@ -8,6 +8,7 @@
 #include "specs/base/err.h"
 
 #include <errno.h>
+#include <string.h>
 #include <linux/capability.h>
 #include <sched.h>
 
@@ -66,8 +67,9 @@ static void add_find(struct build *b) {
         b->plan->place = "process.cwd";
         plan_add(b->plan, LANE_CHILD, STEP_CWD, .a = plan_text(b->plan, b->process->cwd));
         b->plan->place = "process.args[0]";
-        plan_add(b->plan, LANE_CHILD, STEP_FIND, .a = plan_text(b->plan, b->process->args.at[0]),
-                 .b = plan_text(b->plan, path));
+        const char *program = b->process->args.at[0];
+        plan_add(b->plan, LANE_CHILD, STEP_FIND, .a = plan_text(b->plan, program),
+                 .b = strchr(program, '/') ? 0 : plan_text(b->plan, path));
 }
 
 int plan_identity(struct build *b) {

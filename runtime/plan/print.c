@@ -437,14 +437,12 @@ static void print_bounds(struct out *out, const struct step *step) {
 static void print_caps(struct out *out, const struct step *step) {
         struct step_caps caps;
         memcpy(&caps, out->plan->data + step->b, sizeof(caps));
-        put(out, " effective ");
-        say_numbered_bits(out, &oci_capability_names, caps.effective);
-        put(out, "; permitted ");
-        say_numbered_bits(out, &oci_capability_names, caps.permitted);
-        put(out, "; inheritable ");
-        say_numbered_bits(out, &oci_capability_names, caps.inheritable);
-        put(out, "; ambient ");
-        say_numbered_bits(out, &oci_capability_names, caps.ambient);
+        static const char *const names[] = { " effective ", "; permitted ", "; inheritable ", "; ambient " };
+        const uint64_t sets[] = { caps.effective, caps.permitted, caps.inheritable, caps.ambient };
+        for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+                put(out, names[i]);
+                say_numbered_bits(out, &oci_capability_names, sets[i]);
+        }
 }
 
 static void print_seccomp(struct out *out, const struct step *step) {
@@ -458,7 +456,9 @@ static void print_seccomp(struct out *out, const struct step *step) {
 }
 
 static void print_find(struct out *out, const struct step *step) {
-        say(out, " %s along %s", path_at(out, step->a), path_at(out, step->b));
+        say(out, " %s", path_at(out, step->a));
+        if (step->b)
+                say(out, " along %s", path_at(out, step->b));
 }
 
 static void print_exec(struct out *out, const struct step *step) {
