@@ -131,17 +131,20 @@ static int make_layer_folders(const struct creation *c, int dir, bool *ret_made)
 static int make_overlay(struct creation *c) {
         const char *upper = oci_annotation(c->prepared.config, "org.rundlet.overlay.upper");
         bool made = false, is_private = c->record.own_overlay;
+        int r = 0;
         if (!is_private && (!upper || !*upper || str_eq(upper, "tmpfs") || str_starts(upper, "tmpfs:")))
                 return 0;
         if (is_private && mkdirat(c->entry.folder, "overlay", 0700) < 0)
                 return fail(errno, "make %s/overlay", c->entry.path);
+        if (is_private && (r = own_layer_folder(c, c->entry.folder, "overlay")) < 0)
+                return r;
         const char *path = is_private      ? str_path(c->entry.path, "overlay")
                            : *upper == '/' ? upper
                                            : str_path(c->prepared.bundle, upper);
         autofd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return fail(errno, "annotations[\"org.rundlet.overlay.upper\"]: open %s", path);
-        int r = make_layer_folders(c, dir, &made);
+        r = make_layer_folders(c, dir, &made);
         if (made && !is_private)
                 c->upper = fd_take(&dir);
         return r < 0 ? fail_in(r, "annotations[\"org.rundlet.overlay.upper\"]: %s", path) : 0;

@@ -152,6 +152,22 @@ static int add_tmpfs(struct build *b, struct layers *layers) {
         return 0;
 }
 
+/* The root of a new user namespace may not search the way to a private upper: a copy of the folder goes in by fd, attached
+ * as the tmpfs is. */
+static bool is_upper_copied(const struct build *b, const struct layers *layers) {
+        return layers->lane == LANE_CHILD && plan_tree_lane(b) == LANE_OPEN && plan_has_own(b, CLONE_NEWUSER);
+}
+
+static int add_upper_copy(struct build *b, struct layers *layers) {
+        layers->base = plan_slot(b->plan, "overlay");
+        if (layers->base < 0)
+                return layers->base;
+        plan_tree(b, *layers->below ? str_path(layers->upper, "overlay") : layers->upper, 0, layers->base);
+        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = layers->base, .into = SLOT_ROOTFS);
+        layers->below = "";
+        return 0;
+}
+
 static int add_upper(struct build *b, struct layers *layers) {
         struct plan *plan = b->plan;
         plan->place = "annotations[\"org.rundlet.overlay.upper\"]";
@@ -159,9 +175,13 @@ static int add_upper(struct build *b, struct layers *layers) {
         layers->work_slot = plan_slot(plan, "work");
         if (layers->upper_slot < 0 || layers->work_slot < 0)
                 return -E2BIG;
-        if (layers->upper)
-                layers->base = open_folder(b, layers->lane, layers->upper, "overlay");
-        int r = layers->upper ? (layers->base < 0 ? layers->base : 0) : add_tmpfs(b, layers);
+        int r = 0;
+        if (!layers->upper)
+                r = add_tmpfs(b, layers);
+        else if (is_upper_copied(b, layers))
+                r = add_upper_copy(b, layers);
+        else
+                r = layers->base = open_folder(b, layers->lane, layers->upper, "overlay");
         if (r < 0)
                 return r;
         plan_add(plan, layers->lane, STEP_TARGET, .slot = layers->base, .into = layers->upper_slot,

@@ -305,14 +305,19 @@ hard_paths() {
   no_leaks
 }
 
+in_user_namespace() {
+  run overlay_run --layer "$LAYERS/top" --layer "$BASE" -- \
+    sh -c 'cat /etc/name; stat -c %u /etc/name; echo x >>/etc/name && cat /etc/name; mkdir /new && rm /etc/group && ls /etc'
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "$output" = $'top\n0\ntop\nx\nname\npasswd' ]
+}
+
 @test "a container of a user namespace has the layers too, with the ids of its map" {
   layer top etc/name=top
   chown -R 100000:100000 "$BASE" "$LAYERS"
   config '.linux.namespaces += [{type: "user"}]
     | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
     | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]'
-  run overlay_run --layer "$LAYERS/top" --layer "$BASE" -- sh -c 'cat /etc/name; stat -c %u /etc/name; echo x >>/etc/name && cat /etc/name'
-  echo "$output"
-  [ "$status" = 0 ]
-  [ "$output" = $'top\n0\ntop\nx' ]
+  both_ways in_user_namespace
 }
