@@ -24,6 +24,7 @@ static struct strv texts(const char *const *at, size_t n) {
 static const char *const masked[] = {
         "/proc/acpi",
         "/proc/asound",
+        "/proc/dynamic_debug",
         "/proc/interrupts",
         "/proc/kcore",
         "/proc/keys",

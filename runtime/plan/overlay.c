@@ -152,8 +152,8 @@ static int add_tmpfs(struct build *b, struct layers *layers) {
         return 0;
 }
 
-/* The root of a new user namespace may not search the way to a private upper: a copy of the folder goes in by fd, attached
- * as the tmpfs is. */
+/* The root of a new user namespace may not search the way to a private upper: a copy of the folder goes in by fd,
+ * attached as the tmpfs is. */
 static bool is_upper_copied(const struct build *b, const struct layers *layers) {
         return layers->lane == LANE_CHILD && plan_tree_lane(b) == LANE_OPEN && plan_has_own(b, CLONE_NEWUSER);
 }
