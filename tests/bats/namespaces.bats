@@ -244,7 +244,8 @@ start_peer() { # [PAYLOAD...]
   config '.linux.namespaces |= map(select(.type != "pid"))'
   payload sh -c 'echo $$; ls -d /proc/[0-9]* | wc -l; exec sleep 1000'
   run_detached
-  wait_for test "$(wc -l <"$OUT")" = 2
+  # shellcheck disable=SC2016 # for the shell that waits
+  wait_for sh -c '[ "$(wc -l <"$1")" = 2 ]' _ "$OUT"
   [ "$(head -n 1 "$OUT")" = "$(init_pid)" ]
   [ "$(tail -n 1 "$OUT")" -ge 3 ]
 }
