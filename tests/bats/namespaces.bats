@@ -244,8 +244,7 @@ start_peer() { # [PAYLOAD...]
   config '.linux.namespaces |= map(select(.type != "pid"))'
   payload sh -c 'echo $$; ls -d /proc/[0-9]* | wc -l; exec sleep 1000'
   run_detached
-  # shellcheck disable=SC2016 # for the shell that waits
-  wait_for sh -c '[ "$(wc -l <"$1")" = 2 ]' _ "$OUT"
+  wait_for eval '[ "$(wc -l <"$OUT")" = 2 ]'
   [ "$(head -n 1 "$OUT")" = "$(init_pid)" ]
   [ "$(tail -n 1 "$OUT")" -ge 3 ]
 }
