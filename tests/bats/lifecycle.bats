@@ -200,7 +200,7 @@ stopped() {
   rundlet kill "$ID" 2
   wait_for grep -q int "$log"
   rundlet kill "$ID" usr1
-  wait_for grep -q usr1 "$log"
+  wait_for eval '[ "$(grep -c usr1 "$log")" = 2 ]'
   rundlet kill "$ID" 0
   for bad in NOPE SIGNOPE -1 65 1000 9x ''; do
     run rundlet kill "$ID" -- "$bad"
