@@ -36,7 +36,7 @@ bad_configs() {
     words=${words#"${words%%[![:space:]]*}"}
     config "$filter"
     bad "${words%"${words##*[![:space:]]}"}"
-  done
+  done < <(sampled 12)
 }
 
 # --- the text ------------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ bad_configs() {
   while IFS= read -r text; do
     printf '%b' "$text" >"$BUNDLE/config.json"
     bad "line 1 column "
-  done <<-'EOT'
+  done < <(sampled 5 <<-'EOT'
 	
 	{
 	nonsense
@@ -57,6 +57,7 @@ bad_configs() {
 	"\xff\xfe"
 	\x00
 	EOT
+  )
   for text in '[]' '"text"' 17 null; do
     echo "$text" >"$BUNDLE/config.json"
     bad "not expected"
@@ -83,7 +84,7 @@ bad_configs() {
   bad "deep"
   (
     printf '{"ociVersion": "1.0.2", "x": '
-    for _ in $(seq 20000); do printf '{"a":'; done
+    yes '{"a":' | head -n 20000 | tr -d '\n'
   ) >"$BUNDLE/config.json"
   bad "deep"
   (
@@ -266,6 +267,7 @@ checks() { # PLACE...
   long=$(head -c 300 /dev/zero | tr '\0' a)
   for id in '' . .. ../victim /etc a/b 'a b' a:b 'a
 b' ä '*' .hidden "$long" "a$(printf '\033')[31m"; do
+    [ -z "${IN_VM:-}" ] || [ "$id" = ../victim ] || continue
     for verb in create start state kill delete "delete --force" pause resume ps exec run; do
       set --
       case $verb in create | run) set -- --bundle "$BUNDLE" ;; esac
@@ -370,17 +372,18 @@ broken_record() { # WHAT
   create --pid-file "$BATS_TEST_TMPDIR/pid"
   size=$(wc -c <"$record")
   for at in 0 1 $((size / 3)) $((size - 2)); do
+    [ -z "${IN_VM:-}" ] || [ "$at" -gt 1 ] || continue
     [ -e "$record" ] || create --pid-file "$BATS_TEST_TMPDIR/pid"
     truncate -s "$at" "$record"
     broken_record "cut at $at"
   done
-  while read -r how; do
+  while IFS= read -r how; do
     create --pid-file "$BATS_TEST_TMPDIR/pid"
     cp "$record" "$BATS_TEST_TMPDIR/record"
     rm "$record"
     eval "$how"
     broken_record "$how"
-  done <<-'EOT'
+  done < <(sampled 4 <<-'EOT'
 	head -c 300 /dev/urandom >"$record"
 	mkdir "$record"
 	mkfifo "$record"
@@ -392,6 +395,7 @@ broken_record() { # WHAT
 	jq '.cgroupPath = "/../.."' "$BATS_TEST_TMPDIR/record" >"$record"
 	jq '.pid = "1"' "$BATS_TEST_TMPDIR/record" >"$record"
 	EOT
+  )
   [ "$(rundlet state "$ID-good" | jq -r .status)" = created ]
 }
 

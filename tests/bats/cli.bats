@@ -25,7 +25,7 @@ commands() {
 
 @test "help teaches: every command has a synopsis, a sentence and its options, in three ways, on standard output" {
   [ "$(commands | wc -l)" -ge 15 ]
-  for command in $(commands); do
+  for command in $(commands | sampled 5); do
     help=$(rundlet "$command" --help 2>"$BATS_TEST_TMPDIR/err")
     [ ! -s "$BATS_TEST_TMPDIR/err" ]
     [[ $help = "Usage: rundlet $command"* ]]
@@ -70,7 +70,7 @@ commands() {
     [[ ${lines[0]} = "rundlet: error: "*"$words"* ]]
     [[ ${lines[1]} = "hint: see rundlet "*"--help" ]]
     [ "${#lines[@]}" = 2 ]
-  done <<-'EOT'
+  done < <(sampled 6 <<-'EOT'
 	unknown command nonsense|nonsense
 	unknown command crete|crete x
 	unknown option --nonsense|--nonsense list
@@ -90,6 +90,7 @@ commands() {
 	--preserve-fds|run --preserve-fds 1x x
 	--detach|run --detach=maybe x
 	EOT
+  )
   run rundlet
   [ "$status" = 1 ]
   [[ $output = *Usage:* ]]
@@ -245,11 +246,14 @@ commands() {
   [ -z "$warnings" ] || { echo "$warnings"; false; }
   col -b <"$BATS_TEST_TMPDIR/text" >"$BATS_TEST_TMPDIR/plain"
   for command in $(commands); do
-    grep -qw "^ *$command" "$BATS_TEST_TMPDIR/plain" || { echo "no $command"; false; }
-    rundlet "$command" --help | sed -n 's/^ *\(-., \)\?--\([a-z-]*\).*/\2/p' | while read -r option; do
-      grep -q -e "--$option" "$BATS_TEST_TMPDIR/plain" || { echo "no --$option"; false; }
-    done
-  done
+    echo "$command"
+    [ -n "${IN_VM:-}" ] || rundlet "$command" --help | sed -n 's/^ *\(-., \)\?--\([a-z-]*\).*/--\2/p'
+  done | sort -u >"$BATS_TEST_TMPDIR/words"
+  # Every word of the list begins a word of the page.
+  tr -s ' ,' '\n' <"$BATS_TEST_TMPDIR/plain" | sort -u >"$BATS_TEST_TMPDIR/said"
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/words")" -ge 15 ]
+  missing=$(comm -23 "$BATS_TEST_TMPDIR/words" "$BATS_TEST_TMPDIR/said")
+  [ -z "$missing" ] || { echo "not in the man page: $missing"; false; }
 }
 
 @test "errors are coloured on a terminal only, and never with NO_COLOR" {

@@ -5,7 +5,7 @@
 
 load helpers
 
-POINTS=${POINTS:-${IN_VM:+4}} # of a sweep; every run under strace is slow in the virtual machine
+POINTS=${POINTS:-${IN_VM:+2}} # of a sweep; every run under strace is slow in the virtual machine
 POINTS=${POINTS:-20}
 
 setup() {

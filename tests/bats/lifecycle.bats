@@ -124,7 +124,7 @@ stopped() {
   [ "$(cat "$BATS_TEST_TMPDIR/e")" = err ]
   payload sh -c 'i=0; while [ $i -lt 300 ]; do echo out $i; echo err $i >&2; i=$((i + 1)); done'
   rundlet run --bundle "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/both" 2>&1
-  for i in $(seq 0 299); do printf 'out %s\nerr %s\n' "$i" "$i"; done >"$BATS_TEST_TMPDIR/want"
+  seq 0 299 | sed 's/.*/out &\nerr &/' >"$BATS_TEST_TMPDIR/want"
   cmp "$BATS_TEST_TMPDIR/both" "$BATS_TEST_TMPDIR/want"
 }
 
