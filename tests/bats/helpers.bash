@@ -109,6 +109,11 @@ init_pid() {
   field .pid
 }
 
+# What does not depend on the kernel: in the slow virtual machine only every Nth line.
+sampled() { # N
+  awk -v every="${IN_VM:+$1}" 'every == "" || NR % every == 1'
+}
+
 # --- waiting, users, terminals -------------------------------------------------------------------------------------
 # Polls a command until it succeeds: wait_for is_status stopped
 wait_for() {
