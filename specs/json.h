@@ -137,7 +137,7 @@ struct json_read_options {
  * strings, wrong types, numbers that are not exact integers of the field's range, missing required keys, too deep, too
  * large.  The value of a key that is null is absent; in a list null is an error.  Inside J_RAW and unknown keys only
  * the syntax is checked.  options may be NULL.  Errors name the place:
- * "linux.resources.memory.limit: string not expected".  0 or -EINVAL / -EFBIG with the record. */
+ * "linux.resources.memory.limit: string not expected".  0, -EBADMSG (no JSON), -EINVAL or -EFBIG, with the record. */
 int json_read(const char *text, size_t size, const struct json_type *type, const struct json_read_options *options,
               void *ret);
 

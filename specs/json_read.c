@@ -546,7 +546,7 @@ static int fail_syntax(struct reader *r, size_t offset, const char *why) {
                 line += r->text[i] == '\n';
         }
         (void)complain_text(r, str_format("line %zu column %zu: invalid JSON: %s", line, column, why));
-        return -EINVAL;
+        return -EBADMSG;
 }
 
 static void free_parser(yajl_handle *parser) {

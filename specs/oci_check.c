@@ -206,6 +206,28 @@ static void run(struct check *c, const struct check_rules *rules) {
                 rules->at[i].check(c);
 }
 
+/* -- groups of rules -- */
+
+static bool is_below(const char *error, const char *part) {
+        return str_starts(error, part) && error[strlen(part)] && strchr(".[:", error[strlen(part)]);
+}
+
+/* Sections whose inside only their own rules look at. */
+static bool is_inner(const char *error) {
+        return is_below(error, "process") || is_below(error, "linux.resources") || is_below(error, "linux.seccomp");
+}
+
+/* Whether reading found an error below part; "" is all that is not the inside of a section. */
+static bool is_broken(const struct strv *errors, size_t n, const char *part) {
+        for (size_t i = 0; i < n; i++) {
+                const char *error = errors->at[i];
+                bool is_there = *part ? is_below(error, part) : true;
+                if (is_there && (!is_inner(error) || is_inner(str_format("%s.", part))))
+                        return true;
+        }
+        return false;
+}
+
 int oci_check(const struct oci_config *config, struct strv *errors, struct strv *warnings) {
         struct check c = {
                 .config = config,
@@ -216,14 +238,17 @@ int oci_check(const struct oci_config *config, struct strv *errors, struct strv 
                 .errors = errors,
                 .warnings = warnings,
         };
-        run(&c, &check_config_rules);
-        if (c.process)
+        /* A rule about what could not be read cannot be judged. */
+        size_t n = errors ? errors->n : 0;
+        if (!is_broken(errors, n, ""))
+                run(&c, &check_config_rules);
+        if (c.process && !is_broken(errors, n, "process"))
                 run(&c, &check_process_rules);
-        if (c.linux_)
+        if (c.linux_ && !is_broken(errors, n, "linux"))
                 run(&c, &check_linux_rules);
-        if (c.linux_ && c.linux_->seccomp)
+        if (c.linux_ && c.linux_->seccomp && !is_broken(errors, n, "linux.seccomp"))
                 run(&c, &check_seccomp_rules);
-        if (c.resources)
+        if (c.resources && !is_broken(errors, n, "linux.resources"))
                 run(&c, &check_resources_rules);
         return c.r;
 }

@@ -6,7 +6,8 @@
 #include "specs/oci_linux.h"
 
 /* Checks what the tables cannot say.  Without errors (NULL) the first broken rule is the error record and -EINVAL; with
- * errors every broken rule is added as a line and the first is the record.  Deprecated or ignored settings are added to
+ * errors every broken rule is added as a line and the first is the record; lines that are in it already are those of
+ * reading, and rules about the sections that they name are left out.  Deprecated or ignored settings are added to
  * warnings (may be NULL). Lines are "place: what is wrong". */
 int oci_check(const struct oci_config *config, struct strv *errors, struct strv *warnings);
 

@@ -5,6 +5,8 @@
 #include "specs/oci_names.h"
 #include "specs/oci_shape.h"
 
+#include <errno.h>
+
 /* 4294967295 is "no id" to every system call that takes one. */
 #define MAX_ID (UINT32_MAX - 1)
 
@@ -147,10 +149,9 @@ TYPE(oci_config);
 int oci_config_read(const char *text, size_t size, const struct json_read_options *options, struct oci_config **ret) {
         struct oci_config *config = arena_alloc(sizeof(*config));
         int r = json_read(text, size, &oci_config_type, options, config);
-        if (r < 0)
-                return r;
-        *ret = config;
-        return 0;
+        if (r == 0 || (r == -EINVAL && options->errors))
+                *ret = config;
+        return r;
 }
 
 const char *oci_annotation(const struct oci_config *config, const char *key) {

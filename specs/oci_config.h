@@ -106,7 +106,8 @@ struct oci_config {
 extern const struct json_type oci_config_type, oci_process_type, oci_mount_type, oci_hook_type, oci_hooks_type;
 extern const struct json_type oci_idmap_type;
 
-/* Reads and completes a config.json text: json_read with oci_config_type.  Errors as of json_read. */
+/* Reads and completes a config.json text: json_read with oci_config_type.  Errors as of json_read.  With
+ * options->errors *ret is set also after errors that left the rest readable, for the rules to say theirs too. */
 int oci_config_read(const char *text, size_t size, const struct json_read_options *options, struct oci_config **ret);
 
 /* The value of an annotation or NULL. */

@@ -185,12 +185,12 @@ static int check_all(const struct container_options *options, struct prepared *p
         int r = read_config(options, p);
         if (r == 0)
                 r = oci_config_read(p->config_text, p->config_size, &reading, &p->config);
-        if (r < 0)
+        if (!p->config)
                 return r;
         add_layers(options, p->config);
-        r = oci_check(p->config, errors, warnings);
-        if (r < 0)
-                return r;
+        int rules = oci_check(p->config, errors, warnings);
+        if (r < 0 || rules < 0)
+                return r < 0 ? r : rules;
         find_paths(p);
         p->plan_options = (struct plan_options){
                 .bundle = p->bundle,

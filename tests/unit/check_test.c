@@ -4,6 +4,8 @@
 #include "specs/oci_check.h"
 #include "specs/oci_names.h"
 
+#include <errno.h>
+
 #define USER "\"user\":{\"uid\":0,\"gid\":0}"
 #define ALL_NAMESPACES                                                                                                 \
         "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"uts\"},{\"type\":" \
@@ -364,7 +366,25 @@ static void test_rules(void) {
         CHECK(n >= 38);
 }
 
+/* Errors of reading and of rules come in one go, but for rules about what could not be read. */
+static void test_half_read(void) {
+        static const char text[] = "{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":7},"
+                                   "\"process\":{\"cwd\":\"/\",\"args\":[],\"user\":{\"uid\":0,\"gid\":0}},"
+                                   "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"mount\"}],"
+                                   "\"resources\":{\"pids\":{\"limit\":\"x\"},\"cpu\":{\"quota\":1}}}}";
+        struct strv errors = { 0 };
+        struct oci_config *config = NULL;
+        CHECK(oci_config_read(text, strlen(text), &(struct json_read_options){ .errors = &errors }, &config) < 0);
+        CHECK(config && errors.n == 2);
+        CHECK(oci_check(config, &errors, NULL) < 0);
+        CHECK_INT(errors.n, 4);
+        CHECK(strstr(errors.at[2], "process.args"));
+        CHECK(strstr(errors.at[3], "linux.namespaces"));
+        CHECK_INT(oci_config_read("{", 1, &(struct json_read_options){ .errors = &errors }, &config), -EBADMSG);
+}
+
 int main(void) {
+        test_half_read();
         RUN(config_cases);
         RUN(process_cases);
         RUN(linux_cases);
