@@ -149,7 +149,7 @@ TYPE(oci_config);
 int oci_config_read(const char *text, size_t size, const struct json_read_options *options, struct oci_config **ret) {
         struct oci_config *config = arena_alloc(sizeof(*config));
         int r = json_read(text, size, &oci_config_type, options, config);
-        if (r == 0 || (r == -EINVAL && options->errors))
+        if (r == 0 || (r == -EINVAL && options && options->errors))
                 *ret = config;
         return r;
 }

@@ -275,11 +275,12 @@ static void test_errors(void) {
                 const struct error_row *row = &error_rows[i];
                 struct tree t;
                 struct strv errors = { 0 };
+                int number = strstr(row->words, "invalid JSON") ? -EBADMSG : -EINVAL;
                 err_clear();
                 int r = read_with(row->text, &(struct json_read_options){ .strict = row->strict }, &t);
-                CHECK_ROW(r == -EINVAL && strstr(err_message(), row->words), row->words);
+                CHECK_ROW(r == number && strstr(err_message(), row->words), row->words);
                 r = read_with(row->text, &(struct json_read_options){ .strict = row->strict, .errors = &errors }, &t);
-                CHECK_ROW(r == -EINVAL && errors.n > 0 && str_eq(errors.at[0], err_message()) &&
+                CHECK_ROW(r == number && errors.n > 0 && str_eq(errors.at[0], err_message()) &&
                                   strstr(err_message(), row->words),
                           str_format("collected: %s", row->words));
                 if (row->strict)
@@ -310,7 +311,7 @@ static void test_collect(void) {
 
         errors = warnings = (struct strv){ 0 };
         r = read_with("{\"u32\":-1,\"u64\":-1,]", &options, &t);
-        CHECK(r == -EINVAL && errors.n == 3 && strstr(errors.at[2], "line 1 column 20: invalid JSON"));
+        CHECK(r == -EBADMSG && errors.n == 3 && strstr(errors.at[2], "line 1 column 20: invalid JSON"));
         CHECK_STR(err_message(), "u32: -1 is out of range 0..4294967295");
 
         /* A hostile document cannot make an endless list. */
@@ -380,14 +381,14 @@ static void test_cut(void) {
         for (size_t i = 0; i < sizeof(whole) - 1 && good; i++) {
                 char *part = malloc(i ? i : 1); /* so that the sanitizer sees reads beyond the end */
                 memcpy(part, whole, i);
-                good = json_read(part, i, &tree_type, NULL, &t) == -EINVAL;
+                good = json_read(part, i, &tree_type, NULL, &t) == -EBADMSG;
                 free(part);
         }
         CHECK_ROW(good, "every cut document is refused");
         for (size_t i = 0; i < sizeof(whole) - 1 && good; i++) {
                 char *copy = arena_strdup(whole);
                 copy[i] = '\x01';
-                good = read_text(copy) == -EINVAL;
+                good = read_text(copy) == -EBADMSG;
         }
         CHECK_ROW(good, "every control character is refused");
 }
