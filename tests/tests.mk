@@ -10,7 +10,7 @@ FUZZ_PROGRAMS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 # A minimal Debian for tests/bats/real.bats.
 REAL_ROOT := $(if $(filter real,$(or $(TESTS),real)),$(BUILD)/real/debian)
 FUZZ_TIME ?= 20
-VM_LIMIT ?= 2400
+VM_LIMIT ?= 3000
 SUBMAKE = $(MAKE) --no-print-directory
 export BUILD JOBS TESTS V
 
