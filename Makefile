@@ -16,6 +16,8 @@ BUILD ?= build$(if $(strip $(VARIANT)),/$(patsubst -%,%,$(strip $(VARIANT))))
 PKG_CONFIG ?= pkg-config
 V ?= 0
 Q := $(if $(filter 0,$(V)),@)
+# What is made is said, but for V=1 (make says more) and make -s.
+SAYS := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),,$(filter 0,$(V)))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wswitch-enum -Wformat=2 -Wundef \
 	-Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers $(if $(WERROR),-Werror)
@@ -64,30 +66,30 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
 $(BUILD)/rundlet: $(RUNDLET_OBJS)
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(RUNDLET_LIBS)
 
 $(BUILD)/netsetup: $(NETSETUP_OBJS)
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NETSETUP_LIBS) $(shell $(PKG_CONFIG) --libs yajl)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(if $(filter 0,$(V)),@echo "  CC     $<")
+	$(if $(SAYS),@echo "  CC     $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/objects/%.o: %.c
 	@mkdir -p $(@D)
-	$(if $(filter 0,$(V)),@echo "  CC     $<")
+	$(if $(SAYS),@echo "  CC     $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/init/%.o: %.c
 	@mkdir -p $(@D)
-	$(if $(filter 0,$(V)),@echo "  CC     $< (init)")
+	$(if $(SAYS),@echo "  CC     $< (init)")
 	$(Q)$(CC) -D_GNU_SOURCE -I. -DINIT_IMAGE=1 $(INIT_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/rundlet-init: $(INIT_OBJS)
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(INIT_CFLAGS) $(INIT_LDFLAGS) -o $@ $^
 
 $(BUILD)/runtime/host/selfcopy.o: override CPPFLAGS += -DINIT_FILE='"$(BUILD)/rundlet-init"'

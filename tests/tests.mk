@@ -82,21 +82,21 @@ endef
 $(foreach source,$(UNIT_SRCS) $(FUZZ_SRCS),$(eval $(call TEST_PROGRAM,$(source))))
 
 $(BUILD)/tests/unit/%_test:
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(RUNDLET_LIBS) $(NETSETUP_LIBS)
 
 $(BUILD)/tests/fuzz/%_fuzz:
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(RUNDLET_LIBS) $(NETSETUP_LIBS)
 
 $(BUILD)/tests/reaper $(BUILD)/tests/pty: $(BUILD)/tests/%: $(BUILD)/tests/%.o
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 # They run in any root, so they are static, and never with the flags of sanitizers.
 $(BUILD)/tests/probe $(BUILD)/tests/calls: $(BUILD)/tests/%: tests/probes/%.c
 	@mkdir -p $(@D)
-	$(if $(filter 0,$(V)),@echo "  LINK   $@")
+	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -static -o $@ $<
 
 # The object stands for the headers that its source includes.
