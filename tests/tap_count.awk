@@ -30,7 +30,7 @@ FNR == 1 { parts = split(FILENAME, part, "/"); place = part[parts - 1]; file = p
 /^ok / { passed++ }
 END {
   if (!brief) {
-    for (key in seen) printf "skipped %d on %s%s\n", seen[key], key, refused[key] ? "  <- NOT in tests/allowed-skips" : ""
+    for (key in seen) printf "skipped %d on %s%s\n", seen[key], key, (key in refused) ? "  <- NOT in tests/allowed-skips" : ""
     for (i = 1; i <= nf; i++) print "failed " failures[i]
   }
   printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
