@@ -37,7 +37,7 @@ struct oci_features_linux {
         struct oci_features_seccomp seccomp;
         struct oci_feature apparmor, selinux;
         struct oci_features_intel_rdt intel_rdt;
-        struct oci_features_memory_policy *memory_policy; /* NULL: not implemented */
+        struct oci_features_memory_policy *memory_policy; /* NULL: left out of the document */
         struct oci_features_mount_extensions mount_extensions;
         struct oci_feature net_devices;
 };
