@@ -7,9 +7,12 @@
 #include "runtime/host/store.h"
 #include "runtime/plan/plan.h"
 #include "specs/oci_config.h"
+#include "specs/oci_linux.h"
 #include "specs/oci_state.h"
 
 #include <stdbool.h>
+
+struct oci_stats; /* specs/oci_stats.h */
 
 enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
 
@@ -25,6 +28,7 @@ struct container_options {
         const char *upper;         /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
         const struct probe *probe; /* plan only: another machine's answers; NULL: this one's, as asked by probe_get */
         bool relative_paths;       /* plan only: print paths below the bundle relative to it */
+        enum cgroup_driver driver; /* --cgroup-manager, --systemd-cgroup */
 };
 
 struct exec_options {
@@ -66,6 +70,11 @@ int container_resume(const char *root, const char *id);
 /* Foreground: *ret_status is the process's. Detached: 0. */
 int container_exec(const struct exec_options *options, int *ret_status);
 int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count);
+/* update: resources as given, changes only; everything is applied or nothing is, and what was applied is kept in the
+ * container's saved config. */
+int container_update(const char *root, const char *id, const struct oci_resources *resources);
+/* One reading of everything the cgroup counts. */
+int container_stats(const char *root, const char *id, struct oci_stats *ret);
 /* Every readable container; unreadable ones are named in warnings of the log. */
 struct oci_states {
         struct oci_state *at;

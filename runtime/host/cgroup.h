@@ -14,8 +14,12 @@ struct cgroup {
         int fd;            /* its folder, opened for reading; -1: the container has no cgroup of its own */
         const char *label; /* set by cgroup_make: release undoes what it did, unless kept */
         const struct probe *probe;
+        const char *scope;  /* systemd's, NULL: made without systemd */
+        bool is_user_scope; /* of the caller's own manager */
+        pid_t placeholder;  /* holds the scope until the container's first process does; 0: none */
 };
-#define CGROUP_NONE { NULL, -1, NULL, NULL }
+#define CGROUP_NONE                                                                                                    \
+        { .fd = -1 }
 
 /* The path for a container: config's cgroupsPath ("/x" from the root of the mount, "x" below our own default parent) or
  * <default parent>/ID.  The default parent is /rundlet when privileged, else the caller's own cgroup's parent that was

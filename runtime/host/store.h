@@ -25,7 +25,9 @@ struct container_record {
         uint64_t pid_inode;        /* of its pidfd, unique in a boot (6.9); 0: this kernel has none */
         const char *cgroup_path;   /* "" when none was made */
         const char *cgroup_made;   /* the topmost of its cgroups that create was about to make; NULL: none */
-        const char *cgroup_driver; /* "cgroupfs" */
+        const char *cgroup_driver; /* of cgroup_driver_names: later commands never need the flag again */
+        const char *cgroup_scope;  /* systemd's unit, NULL: none */
+        bool cgroup_user;          /* ... of the user's manager */
         bool own_overlay;          /* overlay/ exists and goes with the container */
         struct strmap annotations;
 };
@@ -41,7 +43,8 @@ struct entry {
         const char *id;
         const char *path; /* absolute path of the folder */
 };
-#define ENTRY_NONE { -1, NULL, NULL }
+#define ENTRY_NONE                                                                                                     \
+        { -1, NULL, NULL }
 
 /* Opens the state root, making it 0700 (plus sticky when below XDG_RUNTIME_DIR) when make is set; refuses one owned by
  * somebody else or open to others' writes.  path NULL: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root.  An
@@ -50,7 +53,8 @@ int store_open(const char *path, bool make, struct store *ret);
 
 void store_release(struct store *store);
 #define autostore __attribute__((cleanup(store_release))) struct store
-#define STORE_NONE { -1, NULL }
+#define STORE_NONE                                                                                                     \
+        { -1, NULL }
 
 /* runc's rule for ids ([A-Za-z0-9_+-][A-Za-z0-9_+.-]*), at most 255 bytes, not "." or "..".  Words say what is wrong.
  */

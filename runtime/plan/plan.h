@@ -6,6 +6,7 @@
 #ifndef RUNTIME_PLAN_PLAN_H
 #define RUNTIME_PLAN_PLAN_H
 
+#include "runtime/plan/unit.h"
 #include "runtime/steps/steps.h"
 #include "specs/oci_config.h"
 #include "specs/oci_linux.h"
@@ -55,6 +56,7 @@ struct plan {
         struct strv controllers;   /* to be enabled for the container's cgroup */
         const void *device_filter; /* BPF instructions for BPF_PROG_TYPE_CGROUP_DEVICE, NULL: none */
         size_t device_filter_count;
+        struct unit *unit; /* the systemd scope; NULL: no such driver */
 
         bool has_hooks_barrier; /* the child stops for prestart and createRuntime hooks */
         struct strv warnings;   /* for the log */
@@ -85,6 +87,7 @@ struct plan_options {
         bool has_console_socket; /* SLOT_CONSOLE will be filled */
         bool waits_for_start;    /* create: STEP_START; run and exec: none */
         bool relative_paths;     /* print paths of the bundle relative (golden files) */
+        enum cgroup_driver driver;
 };
 
 /* What a builder works with. */
