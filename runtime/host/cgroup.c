@@ -172,7 +172,7 @@ static int enable_controllers(const struct plan *plan, int fd, const char *where
 
 /* Labels are hints about one cgroup only: trusted. ones cannot be changed by the container, even with a delegated
  * cgroup. */
-static int set_label(int fd, const char *name, const char *value) {
+int cgroup_set_label(int fd, const char *name, const char *value) {
         if (fsetxattr(fd, str_format("trusted.rundlet.%s", name), value, strlen(value), 0) == 0)
                 return 0;
         if (errno == EPERM || errno == EOPNOTSUPP)
@@ -199,7 +199,7 @@ static int adopt(int fd, const char *path, const char *label) {
                 return fail_words(EBUSY, "use the cgroup %s: it has the child %s already", path, child);
         if (r == 0 && read_words(fd, "cgroup.freeze", &text) == 0 && str_eq(text, "1"))
                 return fail_words(EBUSY, "use the cgroup %s: it is frozen", path);
-        return r < 0 ? r : set_label(fd, "adopted", label);
+        return r < 0 ? r : cgroup_set_label(fd, "adopted", label);
 }
 
 /* Opens the folder name below dir, making it when it is missing. */
@@ -216,17 +216,11 @@ static int enter(int dir, const char *name, bool *ret_made) {
         return fd >= 0 ? fd : -errno;
 }
 
-struct making {
-        const struct probe *probe;
-        const struct plan *plan;
-        const char *path, *label;
-};
-
-/* One walk from the mount down.  -ENOENT without a made cgroup: a parent was removed under us by another container's
+/* One walk from the base down.  -ENOENT without a made cgroup: a parent was removed under us by another container's
  * end. */
-static int make_once(const struct making *making, struct cgroup *ret) {
-        struct strv parts = str_split(making->path, '/', true);
-        const char *where = making->probe->cgroup_root;
+static int make_once(const struct cgroup_making *making, struct cgroup *ret) {
+        struct strv parts = str_split(making->path + strlen(making->base), '/', true);
+        const char *where = str_format("%s%s", making->probe->cgroup_root, making->base);
         autofd fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         bool made = false;
         if (fd < 0)
@@ -242,21 +236,30 @@ static int make_once(const struct making *making, struct cgroup *ret) {
                 (void)fd_close(fd);
                 fd = child;
                 if (made && i + 1 < parts.n)
-                        r = set_label(fd, "parent", "1");
+                        r = cgroup_set_label(fd, "parent", "1");
                 if (r < 0)
                         return r;
         }
-        int r = made ? set_label(fd, "container", making->label) : adopt(fd, making->path, making->label);
+        int r = made ? cgroup_set_label(fd, "container", making->label) : adopt(fd, making->path, making->label);
         if (r < 0)
                 return r;
         *ret = (struct cgroup){ making->path, fd_take(&fd), making->label, making->probe };
         return 0;
 }
 
+int cgroup_make_below(const struct cgroup_making *making, struct cgroup *ret) {
+        int r = -ENOENT;
+        for (int attempt = 0; attempt < 10 && (r == -ENOENT || r == -ENODEV); attempt++) {
+                r = make_once(making, ret);
+                if (r == -ENODEV && err_hint())
+                        return r;
+        }
+        return r;
+}
+
 int cgroup_make(const struct probe *probe, const struct plan *plan, const char *path, const char *label,
                 struct cgroup *ret) {
-        struct making making = { probe, plan, path, label };
-        int r = -ENOENT;
+        struct cgroup_making making = { probe, plan, "", path, label };
         *ret = (struct cgroup)CGROUP_NONE;
         if (!*path) {
                 if (plan->cgroup_writes.n == 0)
@@ -266,11 +269,7 @@ int cgroup_make(const struct probe *probe, const struct plan *plan, const char *
                                    probe->uid),
                         "run below a unit with Delegate=yes, for example systemd-run --user --scope -p Delegate=yes");
         }
-        for (int attempt = 0; attempt < 10 && (r == -ENOENT || r == -ENODEV); attempt++) {
-                r = make_once(&making, ret);
-                if (r == -ENODEV && err_hint())
-                        return r;
-        }
+        int r = cgroup_make_below(&making, ret);
         bool is_forbidden = r == -EACCES || r == -EPERM || r == -EROFS;
         if (is_forbidden && !probe->is_root && plan->cgroup_writes.n == 0) {
                 log_warning("%s: the container stays in the caller's cgroup", err_message());
@@ -353,8 +352,8 @@ void cgroup_keep(struct cgroup *cgroup) {
 
 void cgroup_release(struct cgroup *cgroup) {
         if (cgroup->label && cgroup->fd >= 0) {
-                const char *words = arena_strdup(err_message());
-                int number = err_errno();
+                struct err_saved why;
+                err_save(&why);
                 int r = cgroup_kill(cgroup);
                 if (r == 0)
                         r = cgroup_wait_empty(cgroup, 10000);
@@ -362,8 +361,7 @@ void cgroup_release(struct cgroup *cgroup) {
                         r = cgroup_remove(cgroup->probe, cgroup->path, cgroup->label);
                 if (r < 0)
                         log_warning("%s", err_message());
-                if (*words)
-                        (void)fail_words(number, "%s", words);
+                err_restore(&why);
         }
         cgroup_keep(cgroup);
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/host/cgroup.h"
 #include "specs/base/arena.h"
+#include "specs/base/clock.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #define PROCS_MAX   (16u << 20)
 #define WAIT_MS     10000
@@ -106,14 +106,8 @@ int cgroup_event(int fd, const char *key, bool *ret) {
         return fail_words(ENOSYS, "read cgroup.events: this kernel has no \"%s\" in it", key);
 }
 
-static int64_t now_ms(void) {
-        struct timespec now;
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms) {
-        int64_t deadline = now_ms() + timeout_ms;
+        int64_t deadline = clock_ms() + timeout_ms;
         struct pollfd changed = { .events = POLLPRI };
         char text[1024];
         autofd events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
@@ -130,7 +124,7 @@ int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms) {
                         return is_vanished(r) ? -ENOENT : r;
                 if (is == value)
                         return 0;
-                int64_t left = deadline - now_ms();
+                int64_t left = deadline - clock_ms();
                 if (left <= 0)
                         return -ETIMEDOUT;
                 if (poll(&changed, 1, (int)left) < 0 && errno != EINTR)
@@ -317,11 +311,11 @@ int cgroup_find(const struct probe *probe, const char *label, const char **ret_p
 
 /* rmdir of name in dir, which is fd; waits while processes leave it. */
 static int remove_leaf(int dir, const char *name, int fd) {
-        int64_t deadline = now_ms() + WAIT_MS;
+        int64_t deadline = clock_ms() + WAIT_MS;
         while (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
                 if (errno != EBUSY)
                         return fail(errno, "remove the cgroup %s", name);
-                int64_t left = deadline - now_ms();
+                int64_t left = deadline - clock_ms();
                 int r = left > 0 ? cgroup_await_event(fd, "populated", false, (int)left) : -ETIMEDOUT;
                 if (r == -ENOENT)
                         return 0;

@@ -2,6 +2,8 @@
 #ifndef RUNTIME_HOST_CGROUP_TREE_H
 #define RUNTIME_HOST_CGROUP_TREE_H
 
+#include "runtime/host/cgroup.h"
+
 #include <stdbool.h>
 
 #define PRIVILEGED_PARENT "/rundlet"
@@ -16,6 +18,20 @@ int cgroup_walk(int fd, cgroup_visit *visit, void *data);
 
 /* The name of one child, or NULL. */
 int cgroup_first_child(int fd, const char **ret_name);
+
+/* A cgroup to be made below base, one that exists and stays as it is but for its cgroup.subtree_control; "": the mount.
+ */
+struct cgroup_making {
+        const struct probe *probe;
+        const struct plan *plan;
+        const char *base, *path, *label; /* path begins with base */
+};
+
+/* What cgroup_make does, without its leave for ordinary users to have none. */
+int cgroup_make_below(const struct cgroup_making *making, struct cgroup *ret);
+
+/* Sets the xattr rundlet.NAME; a cgroup file system that takes none is no failure. */
+int cgroup_set_label(int fd, const char *name, const char *value);
 
 /* The xattr rundlet.NAME of the cgroup at fd: 1 when it is value, 0 when it is something else, -ENODATA, or
  * -EOPNOTSUPP. */

@@ -1,6 +1,7 @@
 #include "runtime/host/hooks.h"
 
 #include "specs/base/arena.h"
+#include "specs/base/clock.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
@@ -14,7 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define OUTPUT_MAX 65536
 
@@ -145,19 +145,13 @@ static bool relay(struct running *running) {
         return true;
 }
 
-static int64_t now_ms(void) {
-        struct timespec now;
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until the hook itself has ended; what it forked may live on and keep the pipe open. */
 static int await_end(struct running *running, int64_t timeout_ms) {
         struct pollfd polled[2] = { { .fd = running->pidfd, .events = POLLIN },
                                     { .fd = running->output, .events = POLLIN } };
-        int64_t deadline = now_ms() + timeout_ms;
+        int64_t deadline = clock_ms() + timeout_ms;
         for (;;) {
-                int64_t left = timeout_ms ? deadline - now_ms() : -1;
+                int64_t left = timeout_ms ? deadline - clock_ms() : -1;
                 if (timeout_ms && left <= 0)
                         return -ETIMEDOUT;
                 if (poll(polled, 2, (int)(left > INT32_MAX ? INT32_MAX : left)) < 0 && errno != EINTR)

@@ -6,16 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_SIZE 4096
-
-static char message[MESSAGE_SIZE];
-static char hint[MESSAGE_SIZE];
+static char message[ERR_SIZE];
+static char hint[ERR_SIZE];
 static int number;
 
 /* Replaces the record.  The words may be made from the old message, so they are built beside it. */
-__attribute__((format(printf, 3, 0)))
-static int record(int errnum, bool explain, const char *format, va_list arguments) {
-        char words[MESSAGE_SIZE];
+__attribute__((format(printf, 3, 0))) static int record(int errnum, bool explain, const char *format,
+                                                        va_list arguments) {
+        char words[ERR_SIZE];
         int positive = abs(errnum);
         const char *why = explain && positive ? strerror(positive) : NULL;
         int room = (int)sizeof(message) - 1 - (why ? (int)strlen(why) + 2 : 0);
@@ -45,8 +43,8 @@ int fail_words(int errnum, const char *format, ...) {
 }
 
 int fail_in(int r, const char *format, ...) {
-        char place[MESSAGE_SIZE / 2];
-        char words[MESSAGE_SIZE];
+        char place[ERR_SIZE / 2];
+        char words[ERR_SIZE];
         va_list arguments;
         va_start(arguments, format);
         (void)vsnprintf(place, sizeof(place), format, arguments);
@@ -74,6 +72,18 @@ const char *err_hint(void) {
 
 int err_errno(void) {
         return number;
+}
+
+void err_save(struct err_saved *ret) {
+        memcpy(ret->message, message, sizeof(message));
+        memcpy(ret->hint, hint, sizeof(hint));
+        ret->number = number;
+}
+
+void err_restore(const struct err_saved *saved) {
+        memcpy(message, saved->message, sizeof(message));
+        memcpy(hint, saved->hint, sizeof(hint));
+        number = saved->number;
 }
 
 void err_clear(void) {

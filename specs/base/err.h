@@ -27,6 +27,15 @@ const char *err_message(void);
 const char *err_hint(void);
 int err_errno(void);
 
+/* The record put aside while something is undone, and put back as it was. */
+#define ERR_SIZE 4096
+struct err_saved {
+        char message[ERR_SIZE], hint[ERR_SIZE];
+        int number;
+};
+void err_save(struct err_saved *ret);
+void err_restore(const struct err_saved *saved);
+
 /* Forgets the record: for callers that tolerate a failure, and tests. */
 void err_clear(void);
 
