@@ -50,6 +50,7 @@ enum json_flags {
         J_DEPRECATED = 2, /* read, and named in a warning by check */
         J_KEEP_EMPTY = 4, /* written even when empty */
         J_UNKNOWN_OK = 8, /* J_NAMED, J_NAMED_SET: unknown names are warnings, kept in json_read_result.warnings */
+        J_KEY = 16,       /* elements of a list that agree in their J_KEY members are the same one to json_merge */
 };
 
 struct json_type;
@@ -130,6 +131,7 @@ struct json_read_options {
         struct strv *warnings;  /* when not NULL: one line for each unknown key, deprecated key, tolerated name */
         struct strv *errors;    /* when not NULL: reading goes on after an error where it can, and each is added here
                                  * (`check` says everything at once); the first is also the error record */
+        const char *in;         /* where the document belongs, in front of places ("linux.resources"); NULL: nowhere */
 };
 
 /* Reads text (size bytes, need not be NUL-terminated) as one object of the type into *ret, which is zeroed first.  All
@@ -144,6 +146,14 @@ int json_read(const char *text, size_t size, const struct json_type *type, const
 /* The object as JSON text in the arena, keys in table order, absent members left out; pretty: four-space indent and a
  * final newline.  Cannot fail. */
 char *json_write(const void *object, const struct json_type *type, bool pretty);
+
+/* Whether the member is there as far as writing goes: what json_write would write. */
+bool json_has(const struct json_field *field, const void *member);
+
+/* Puts what is there in update into base, both of type: scalars and lists take the place of the earlier ones; objects,
+ * maps and keyed objects are merged member by member, and so are lists whose elements have J_KEY members.  What base
+ * did not have is shared with update, what it had is changed in place. */
+void json_merge(void *base, const void *update, const struct json_type *type);
 
 /* Calls visit once for every field reachable from type, depth first, with its path ("linux.resources.memory.limit";
  * lists add "[]", keyed objects add ".*").  For the schema test, the fuzz dictionary and the reference page. */

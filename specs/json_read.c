@@ -68,7 +68,7 @@ static bool is_list(const struct frame *f) {
 
 /* Where the reader is; with a name: that member of the innermost object. */
 static const char *place(const struct reader *r, const char *name) {
-        const char *text = "";
+        const char *text = r->options->in ? r->options->in : "";
         for (size_t i = 0; i < r->depth; i++) {
                 const struct frame *f = &r->frames[i];
                 const char *key = name && i + 1 == r->depth ? name : f->key;

@@ -36,30 +36,28 @@ static void write_unsigned(yajl_gen gen, uint64_t value) {
         done(yajl_gen_number(gen, text, strlen(text)));
 }
 
-/* Where each kind keeps that it is there. */
-static bool has_content(const struct json_field *field, const char *member);
-
 static bool object_has_content(const struct json_type *type, const char *object) {
         for (size_t i = 0; i < type->n; i++)
-                if (has_content(&type->fields[i], object + type->fields[i].offset))
+                if (json_has(&type->fields[i], object + type->fields[i].offset))
                         return true;
         return false;
 }
 
-static bool has_content(const struct json_field *field, const char *member) {
+/* Where each kind keeps that it is there. */
+bool json_has(const struct json_field *field, const void *member) {
         bool keeps_empty = field->flags & (J_KEEP_EMPTY | J_REQUIRED);
         switch (field->kind) {
         case J_STRING:
         case J_RAW:
         case J_OPT_OBJECT:
-                return *(const void *const *)(const void *)member != NULL;
+                return *(const void *const *)member != NULL;
         case J_STRV:
         case J_STRMAP:
         case J_U32V:
         case J_NAMED_LIST:
         case J_LIST:
         case J_KEYED:
-                return ((const struct vector *)(const void *)member)->n > 0 || keeps_empty;
+                return ((const struct vector *)member)->n > 0 || keeps_empty;
         case J_BOOL:
                 return *(const bool *)member || keeps_empty;
         case J_U32:
@@ -213,7 +211,7 @@ static void write_object(yajl_gen gen, const struct json_type *type, const char 
         for (size_t i = 0; i < type->n; i++) {
                 const struct json_field *field = &type->fields[i];
                 const char *member = object + field->offset;
-                if (!has_content(field, member))
+                if (!json_has(field, member))
                         continue;
                 write_string(gen, field->name);
                 write_member(gen, field, member);

@@ -234,7 +234,6 @@ int oci_check(const struct oci_config *config, struct strv *errors, struct strv 
                 .process = config->process,
                 .linux_ = config->linux_,
                 .resources = config->linux_ ? config->linux_->resources : NULL,
-                .in = "linux.resources.",
                 .errors = errors,
                 .warnings = warnings,
         };
@@ -260,7 +259,7 @@ int oci_check_process(const struct oci_process *process, struct strv *errors, st
 }
 
 int oci_check_resources(const struct oci_resources *resources, struct strv *errors, struct strv *warnings) {
-        struct check c = { .resources = resources, .in = "", .errors = errors, .warnings = warnings };
+        struct check c = { .resources = resources, .errors = errors, .warnings = warnings };
         run(&c, &check_resources_rules);
         return c.r;
 }

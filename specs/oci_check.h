@@ -14,7 +14,7 @@ int oci_check(const struct oci_config *config, struct strv *errors, struct strv 
 /* The same for a process of `exec`. */
 int oci_check_process(const struct oci_process *process, struct strv *errors, struct strv *warnings);
 
-/* The same for the resources of `update`; places begin at the resources ("cpu.burst"). */
+/* The same for the resources of `update`; places are those of the config ("linux.resources.cpu.burst"). */
 int oci_check_resources(const struct oci_resources *resources, struct strv *errors, struct strv *warnings);
 
 /* The rules as text for the reference and the MUST table: "place in the spec: what row i checks", NULL at the end. */

@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#define IN "linux.resources."
+
 /* Limits of the kernel's CFS bandwidth control, in microseconds. */
 #define MIN_CFS        1000
 #define MAX_CFS_PERIOD 1000000
@@ -11,13 +13,13 @@
 static void rule_memory(struct check *c) {
         const struct oci_memory *m = c->resources->memory;
         if (m && m->limit.set && m->limit.v > 0 && m->swap.set && m->swap.v > 0 && m->swap.v < m->limit.v)
-                check_error(c, "%smemory.swap: memory and swap together, below limit", c->in);
+                check_error(c, IN "memory.swap: memory and swap together, below limit");
 }
 
 static void rule_burst(struct check *c) {
         const struct oci_cpu *cpu = c->resources->cpu;
         if (cpu && cpu->burst.set && cpu->quota.set && cpu->quota.v > 0 && cpu->burst.v > (uint64_t)cpu->quota.v)
-                check_error(c, "%scpu.burst: above quota", c->in);
+                check_error(c, IN "cpu.burst: above quota");
 }
 
 /* Engines write 0 for "not set" and -1 for "no limit". */
@@ -26,14 +28,14 @@ static void rule_cfs(struct check *c) {
         if (!cpu)
                 return;
         if (cpu->quota.v < -1 || (cpu->quota.v > 0 && cpu->quota.v < MIN_CFS))
-                check_error(c, "%scpu.quota: neither -1 nor %d or more", c->in, MIN_CFS);
+                check_error(c, IN "cpu.quota: neither -1 nor %d or more", MIN_CFS);
         if (cpu->period.v != 0 && (cpu->period.v < MIN_CFS || cpu->period.v > MAX_CFS_PERIOD))
-                check_error(c, "%scpu.period: not in %d..%d", c->in, MIN_CFS, MAX_CFS_PERIOD);
+                check_error(c, IN "cpu.period: not in %d..%d", MIN_CFS, MAX_CFS_PERIOD);
 }
 
 static void check_weight(struct check *c, const char *place, const struct opt_u16 *weight) {
         if (weight->v > 0 && weight->v < 10)
-                check_error(c, "%s%s: not in 10..1000", c->in, place);
+                check_error(c, IN "%s: not in 10..1000", place);
 }
 
 static void rule_weights(struct check *c) {
@@ -47,7 +49,7 @@ static void rule_weights(struct check *c) {
                 check_weight(c, str_format("blockIO.weightDevice[%zu].weight", i), &d->weight);
                 check_weight(c, str_format("blockIO.weightDevice[%zu].leafWeight", i), &d->leaf_weight);
                 if (!d->weight.set && !d->leaf_weight.set)
-                        check_error(c, "%sblockIO.weightDevice[%zu]: neither weight nor leafWeight", c->in, i);
+                        check_error(c, IN "blockIO.weightDevice[%zu]: neither weight nor leafWeight", i);
         }
 }
 
@@ -57,7 +59,7 @@ static void rule_hugepages(struct check *c) {
                 strv_add(&sizes, c->resources->hugepage_limits.at[i].page_size);
         const char *twice = check_twice(&sizes);
         if (twice)
-                check_error(c, "%shugepageLimits: %s is there twice", c->in, twice);
+                check_error(c, IN "hugepageLimits: %s is there twice", twice);
 }
 
 static void rule_rdma(struct check *c) {
@@ -67,16 +69,16 @@ static void rule_rdma(struct check *c) {
                 for (const char *at = rdma->key; *at && !why; at++)
                         if (isspace((unsigned char)*at) || *at == '=')
                                 why = "not the name of a device";
-                check_shape(c, str_format("%srdma.%s", c->in, rdma->key), why);
+                check_shape(c, str_format(IN "rdma.%s", rdma->key), why);
                 if (!rdma->hca_handles.set && !rdma->hca_objects.set)
-                        check_error(c, "%srdma.%s: neither hcaHandles nor hcaObjects", c->in, rdma->key);
+                        check_error(c, IN "rdma.%s: neither hcaHandles nor hcaObjects", rdma->key);
         }
 }
 
 static void rule_unified(struct check *c) {
         for (size_t i = 0; i < c->resources->unified.n; i++) {
                 const char *key = c->resources->unified.at[i].key;
-                check_shape(c, str_format("%sunified.%s", c->in, key), oci_shape_file_name(key));
+                check_shape(c, str_format(IN "unified.%s", key), oci_shape_file_name(key));
         }
 }
 

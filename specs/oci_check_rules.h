@@ -10,7 +10,6 @@ struct check {
         const struct oci_process *process;     /* never NULL in rules of the process */
         const struct oci_linux *linux_;        /* never NULL in rules of linux */
         const struct oci_resources *resources; /* never NULL in rules of the resources */
-        const char *in;                        /* in front of the places of resources: "linux.resources." or "" */
         struct strv *errors, *warnings;
         int r;
 };

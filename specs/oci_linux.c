@@ -69,16 +69,16 @@ static const struct json_field oci_cpu_fields[] = {
 static TYPE(oci_cpu);
 
 static const struct json_field oci_weight_device_fields[] = {
-        FIELD(oci_weight_device, "major", major, .flags = J_REQUIRED | J_KEEP_EMPTY, .max = MAX_MAJOR),
-        FIELD(oci_weight_device, "minor", minor, .flags = J_REQUIRED | J_KEEP_EMPTY, .max = MAX_MINOR),
+        FIELD(oci_weight_device, "major", major, .flags = J_REQUIRED | J_KEEP_EMPTY | J_KEY, .max = MAX_MAJOR),
+        FIELD(oci_weight_device, "minor", minor, .flags = J_REQUIRED | J_KEEP_EMPTY | J_KEY, .max = MAX_MINOR),
         FIELD(oci_weight_device, "weight", weight, .max = 1000),
         FIELD(oci_weight_device, "leafWeight", leaf_weight, .max = 1000),
 };
 static TYPE(oci_weight_device);
 
 static const struct json_field oci_throttle_device_fields[] = {
-        FIELD(oci_throttle_device, "major", major, .flags = J_REQUIRED | J_KEEP_EMPTY, .max = MAX_MAJOR),
-        FIELD(oci_throttle_device, "minor", minor, .flags = J_REQUIRED | J_KEEP_EMPTY, .max = MAX_MINOR),
+        FIELD(oci_throttle_device, "major", major, .flags = J_REQUIRED | J_KEEP_EMPTY | J_KEY, .max = MAX_MAJOR),
+        FIELD(oci_throttle_device, "minor", minor, .flags = J_REQUIRED | J_KEEP_EMPTY | J_KEY, .max = MAX_MINOR),
         FIELD(oci_throttle_device, "rate", rate, .flags = J_REQUIRED | J_KEEP_EMPTY),
 };
 static TYPE(oci_throttle_device);
@@ -96,7 +96,7 @@ static const struct json_field oci_block_io_fields[] = {
 static TYPE(oci_block_io);
 
 static const struct json_field oci_hugepage_limit_fields[] = {
-        FIELD(oci_hugepage_limit, "pageSize", page_size, .flags = J_REQUIRED, .check = oci_shape_page_size),
+        FIELD(oci_hugepage_limit, "pageSize", page_size, .flags = J_REQUIRED | J_KEY, .check = oci_shape_page_size),
         FIELD(oci_hugepage_limit, "limit", limit, .flags = J_REQUIRED | J_KEEP_EMPTY),
 };
 static TYPE(oci_hugepage_limit);

@@ -353,8 +353,8 @@ static void test_exec_and_update(void) {
         CHECK_INT(oci_check_process(&process, NULL, NULL), 0);
         struct oci_cpu cpu = { .quota = { true, 5000 }, .burst = { true, 5001 } };
         struct oci_resources resources = { .cpu = &cpu };
-        CHECK_FAIL(oci_check_resources(&resources, NULL, NULL), "cpu.burst: above quota");
-        CHECK_STR(err_message(), "cpu.burst: above quota");
+        CHECK_FAIL(oci_check_resources(&resources, NULL, NULL), "linux.resources.cpu.burst: above quota");
+        CHECK_STR(err_message(), "linux.resources.cpu.burst: above quota");
         cpu.burst.v = 5000;
         CHECK_INT(oci_check_resources(&resources, NULL, NULL), 0);
 }
