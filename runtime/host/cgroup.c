@@ -247,6 +247,40 @@ static int make_once(const struct cgroup_making *making, struct cgroup *ret) {
         return 0;
 }
 
+/* What the cgroup offers already is not asked for again. */
+static int needs_more(const struct cgroup *cgroup, const struct plan *plan, bool *ret) {
+        char *offered;
+        int r = read_words(cgroup->fd, "cgroup.controllers", &offered);
+        if (r < 0)
+                return r;
+        *ret = false;
+        for (size_t i = 0; i < plan->controllers.n; i++)
+                *ret = *ret || !has_word(offered, plan->controllers.at[i]);
+        return 0;
+}
+
+int cgroup_enable(const struct cgroup *cgroup, const struct plan *plan) {
+        struct strv parts = str_split(cgroup->path, '/', true);
+        const char *where = cgroup->probe->cgroup_root;
+        bool is_needed;
+        int r = needs_more(cgroup, plan, &is_needed);
+        if (r < 0 || !is_needed)
+                return r;
+        autofd fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return fail(errno, "open %s", where);
+        for (size_t i = 0; r == 0 && i < parts.n; i++) {
+                r = enable_controllers(plan, fd, where);
+                where = str_path(where, parts.at[i]);
+                int child = r < 0 ? -1 : openat(fd, parts.at[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (r == 0 && child < 0)
+                        return fail(errno, "open the cgroup %s", where);
+                (void)fd_close(fd);
+                fd = child;
+        }
+        return r;
+}
+
 int cgroup_make_below(const struct cgroup_making *making, struct cgroup *ret) {
         int r = -ENOENT;
         for (int attempt = 0; attempt < 10 && (r == -ENOENT || r == -ENODEV); attempt++) {
@@ -301,7 +335,7 @@ int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret)
 
 /* -- limits -- */
 
-static int apply_one(const struct cgroup *cgroup, const struct cgroup_write *write) {
+int cgroup_apply_one(const struct cgroup *cgroup, const struct cgroup_write *write) {
         const char *file = write->file, *value = write->value;
         int r = write_file_at(cgroup->fd, file, value, strlen(value));
         if (r == -ENOENT && write->or_file) {
@@ -320,7 +354,7 @@ static int apply_one(const struct cgroup *cgroup, const struct cgroup_write *wri
 
 int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan) {
         for (size_t i = 0; cgroup->fd >= 0 && i < plan->cgroup_writes.n; i++) {
-                int r = apply_one(cgroup, &plan->cgroup_writes.at[i]);
+                int r = cgroup_apply_one(cgroup, &plan->cgroup_writes.at[i]);
                 if (r < 0)
                         return r;
         }

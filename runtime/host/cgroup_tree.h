@@ -30,6 +30,12 @@ struct cgroup_making {
 /* What cgroup_make does, without its leave for ordinary users to have none. */
 int cgroup_make_below(const struct cgroup_making *making, struct cgroup *ret);
 
+/* Enables the controllers of the plan for one that exists already, on the way down to it; errors as of cgroup_make. */
+int cgroup_enable(const struct cgroup *cgroup, const struct plan *plan);
+
+/* One write of a plan, as cgroup_apply makes it. */
+int cgroup_apply_one(const struct cgroup *cgroup, const struct cgroup_write *write);
+
 /* Sets the xattr rundlet.NAME; a cgroup file system that takes none is no failure. */
 int cgroup_set_label(int fd, const char *name, const char *value);
 
