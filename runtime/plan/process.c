@@ -1,4 +1,5 @@
 /* The payload's own process: session, terminal, limits, scheduling, labels, environment.  Parent side; pure. */
+#include "runtime/plan/id_list.h"
 #include "runtime/plan/plan.h"
 
 #include "specs/base/arena.h"
@@ -11,7 +12,6 @@
 #include <sys/resource.h>
 
 #define DEFAULT_UMASK 0022
-#define MAX_IDS       65536 /* CPUs or memory nodes that a list may name */
 
 static bool is_exec(const struct build *b) {
         return b->process != b->config->process;
@@ -109,35 +109,11 @@ static void add_io_priority(struct build *b) {
                  .flags = (uint64_t)io->class_.v << IOPRIO_CLASS_SHIFT | (uint32_t)io->priority.v);
 }
 
-struct id_mask {
-        uint64_t words[MAX_IDS / 64];
-        size_t used; /* words up to the last bit that is set */
-};
-
-/* "0-3,7" as bits.  0, or -EINVAL with words. */
-static int parse_ids(const char *place, const char *text, struct id_mask *ret) {
-        struct strv ranges = str_split(text, ',', true);
-        struct id_mask *mask = ret;
-        for (size_t i = 0; i < ranges.n; i++) {
-                struct strv ends = str_split(ranges.at[i], '-', false);
-                uint64_t first, last;
-                if (ends.n < 1 || ends.n > 2 || parse_u64(ends.at[0], 0, MAX_IDS - 1, &first) < 0 ||
-                    parse_u64(ends.at[ends.n - 1], 0, MAX_IDS - 1, &last) < 0 || first > last)
-                        return fail_words(EINVAL, "%s: \"%s\" is no list of numbers and ranges below %d", place,
-                                          str_printable(text), MAX_IDS);
-                for (uint64_t id = first; id <= last; id++)
-                        mask->words[id / 64] |= UINT64_C(1) << id % 64;
-                if (last / 64 + 1 > mask->used)
-                        mask->used = last / 64 + 1;
-        }
-        return 0;
-}
-
 static int add_affinity(struct build *b, enum plan_lane lane, const char *place, const char *cpus) {
         struct id_mask *mask = arena_alloc(sizeof(*mask));
         if (!cpus || !*cpus)
                 return 0;
-        int r = parse_ids(place, cpus, mask);
+        int r = id_list_read(place, cpus, mask);
         if (r < 0 || !mask->used)
                 return r;
         b->plan->place = place;
@@ -163,7 +139,7 @@ static int add_memory_policy(struct build *b) {
         if (!policy)
                 return 0;
         struct id_mask *mask = arena_alloc(sizeof(*mask));
-        int r = parse_ids("linux.memoryPolicy.nodes", policy->nodes ? policy->nodes : "", mask);
+        int r = id_list_read("linux.memoryPolicy.nodes", policy->nodes ? policy->nodes : "", mask);
         if (r < 0)
                 return r;
         size_t size = mask->used * sizeof(mask->words[0]);
