@@ -83,7 +83,7 @@ static int attach(int cgroup, int program, int old) {
         return r < 0 ? fail(r, "attach the device filter") : 0;
 }
 
-/* What is left over of updates that were killed half-way.  One at a time, the new program holds already. */
+/* The last one, or what stands beside it: filters are replaced in one call, so there is none of ours too many. */
 static int detach(int cgroup, uint32_t id) {
         union request request;
         autofd program = open_program(id);
@@ -97,7 +97,8 @@ static int detach(int cgroup, uint32_t id) {
         return r < 0 ? fail(r, "detach an old device filter") : 0;
 }
 
-static int replace(int cgroup, int program) {
+/* program -1: no filter any more.  *ret_old: whose place was taken, -1: none. */
+static int replace(int cgroup, int program, int *ret_old) {
         uint32_t ids[PROGRAMS_MAX] = { 0 }, count = 0;
         int r = attached(cgroup, ids, &count);
         if (r < 0)
@@ -105,22 +106,46 @@ static int replace(int cgroup, int program) {
         autofd old = count > 0 ? open_program(ids[0]) : -1;
         if (count > 0 && old < 0)
                 return old;
-        r = attach(cgroup, program, old);
         for (uint32_t i = 1; r == 0 && i < count; i++)
                 r = detach(cgroup, ids[i]);
+        if (r == 0 && program >= 0)
+                r = attach(cgroup, program, old);
+        else if (r == 0 && count > 0)
+                r = detach(cgroup, ids[0]);
+        if (r == 0)
+                *ret_old = fd_take(&old);
         return r;
 }
 
-int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan) {
-        if (!plan->device_filter || cgroup->fd < 0)
-                return 0;
-        autofd program = load_without_limit(plan);
-        int r = program < 0 ? fail(program, "load the device filter") : replace(cgroup->fd, program);
+int cgroup_replace_devices(const struct cgroup *cgroup, const struct plan *plan, int *ret_old) {
+        int old = -1;
+        autofd program = plan->device_filter ? load_without_limit(plan) : -1;
+        int r = 0;
+        if (plan->device_filter && program < 0)
+                r = fail(program, "load the device filter");
+        if (r == 0)
+                r = replace(cgroup->fd, program, &old);
         if (r == -EPERM && !probe_get()->is_root) {
                 log_warning("linux.resources.devices: %s: the device rules are not enforced by a filter",
                             err_message());
                 err_clear();
-                return 0;
+                r = 0;
         }
+        if (r < 0)
+                return fail_in(r, "linux.resources.devices");
+        *ret_old = old;
+        return 0;
+}
+
+int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan) {
+        autofd old = -1;
+        if (!plan->device_filter || cgroup->fd < 0)
+                return 0;
+        return cgroup_replace_devices(cgroup, plan, &old);
+}
+
+int cgroup_return_devices(const struct cgroup *cgroup, int old) {
+        autofd rejected = -1;
+        int r = replace(cgroup->fd, old, &rejected);
         return r < 0 ? fail_in(r, "linux.resources.devices") : 0;
 }

@@ -46,6 +46,11 @@ int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan);
  * not load one: device nodes are out of its reach anyway. */
 int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
 
+/* The same for one that lives: a plan without a filter ends the older one (its rules allow everything).  *ret_old is the
+ * program whose place was taken, -1: none; whoever wants it back gives it to cgroup_return_devices. */
+int cgroup_replace_devices(const struct cgroup *cgroup, const struct plan *plan, int *ret_old);
+int cgroup_return_devices(const struct cgroup *cgroup, int old);
+
 /* Gives the cgroup to uid: its folder and the files that the kernel lists for delegation, never its limits.  Spec:
  * config-linux.md "Cgroup ownership". */
 int cgroup_delegate(const struct cgroup *cgroup, uint32_t uid);
