@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (place vm).
+# Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (places vm and systemd).
 #
-#   tests/suite.sh PLACE SUITE...      SUITE is unit, golden or bats
+#   tests/suite.sh PLACE SUITE...      SUITE is unit, golden, bats or systemd
 #
 # Environment: BUILD (build), RESULTS (BUILD/results), JOBS (2), TESTS (only files of these names), V=1 (show all TAP).
 set -u
@@ -52,6 +52,14 @@ for suite in "$@"; do
         # It is about the tree and what make does with it, not about a kernel.
         [ "$PLACE/$base" != vm/house ] || continue
         is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats --tap "$file"
+      done
+      ;;
+    systemd)
+      # Its own tests, and of the others those whose answer must not depend on who makes the cgroup.
+      for file in tests/systemd/*.bats tests/bats/cgroup.bats; do
+        base=$(basename "$file" .bats)
+        is_wanted "$base" &&
+          job "bats $base" env DRIVER=systemd timeout -k 10 "$limit" bats --filter-tags '!cgroupfs' --tap "$file"
       done
       ;;
     *) echo "suite.sh: no suite $suite" >&2; exit 2 ;;

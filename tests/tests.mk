@@ -7,12 +7,13 @@ TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BU
 NETSETUP_TESTS := $(if $(UNIT_SRCS)$(FUZZ_SRCS),$(shell grep -l '"netsetup/' $(UNIT_SRCS) $(FUZZ_SRCS)))
 UNIT_PROGRAMS := $(UNIT_SRCS:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
-# A minimal Debian for tests/bats/real.bats.
+# A minimal Debian for tests/bats/real.bats, and one with systemd: the root of a virtual machine and of a container.
 REAL_ROOT := $(if $(filter real,$(or $(TESTS),real)),$(BUILD)/real/debian)
+SYSTEMD_ROOT := $(if $(filter systemd,$(or $(VM_PLACES),systemd)),$(BUILD)/real/systemd)
 FUZZ_TIME ?= 20
 VM_LIMIT ?= 3000
 SUBMAKE = $(MAKE) --no-print-directory
-export BUILD JOBS TESTS V
+export BUILD JOBS TESTS V VM_PLACES
 
 ifdef FUZZ
 override CFLAGS += -fsanitize=fuzzer-no-link
@@ -45,7 +46,8 @@ golden-update: $(BUILD)/rundlet ## write the plans anew, for review with git dif
 bats: all $(TEST_TOOLS) $(REAL_ROOT) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
 	@tests/native.sh tests/suite.sh native bats
 
-vm-check: all test-programs $(REAL_ROOT) ## unit, golden and bats in a virtual machine with a stock Debian kernel (TESTS=... too)
+# TESTS="..." as above; VM_PLACES="vm" or "systemd": only this one of the two machines.
+vm-check: all test-programs $(REAL_ROOT) $(SYSTEMD_ROOT) ## all tests in virtual machines with a stock Debian kernel, plain and with systemd
 	@tests/vm/suites.sh $(VM_LIMIT)
 
 lint: all $(BUILD)/rundlet-init ## layers, sizes, child symbols, hardening, one door a library, shellcheck, clang-tidy
@@ -65,6 +67,9 @@ fmt: ## clang-format over all C files
 # Where it cannot be made, the tests that want it show the reason and fail.
 $(BUILD)/real/debian:
 	-@tests/real/debian.sh $@
+
+$(BUILD)/real/systemd: tests/packages-systemd
+	-@tests/real/debian.sh $@ $<
 
 # --- how they are built --------------------------------------------------------------------------------------------
 # Archives, so that a test is linked with what it needs and not with the rest.

@@ -1,9 +1,10 @@
 # What every bats file loads.  `make bats` and `make vm-check` run the files; by hand:
 #   tests/native.sh bats tests/bats/lifecycle.bats
 #
-# setup makes a bundle ($BUNDLE, with a busybox rootfs and a plain config), a name ($ID) and a state folder ($ROOT) that
-# are the test's own; teardown removes its containers and fails the test when anything of it is left on the host.
+# setup makes a bundle ($BUNDLE, with a busybox rootfs and a plain config), a name ($ID), a cgroup to be ($CGROUP) and a
+# state folder ($ROOT) that are the test's own; teardown removes its containers and fails the test when anything of it is left on the host.
 # PEER=crun or PEER=runc runs the same scenarios with another runtime: what is red there too is the scenario's fault.
+# DRIVER=systemd (in the machine with systemd) has the cgroups made by systemd: rundlet is told so when it creates.
 # shellcheck shell=bash
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -13,6 +14,7 @@ NETSETUP=${NETSETUP:-$BUILD/netsetup}
 RUNTIME=${PEER:-$RUNDLET}
 PTY=$BUILD/tests/pty
 CGROUPS=/sys/fs/cgroup
+DRIVER=${DRIVER:-cgroupfs}
 SLOW=${IN_VM:+10} # a machine without KVM is so many times slower: every limit is stretched by it
 LIMIT=$((30 * ${SLOW:-1}))
 APPLETS='[ awk cat chmod chown cp cut date dd df echo env false find free grep head hostname id ifconfig ip kill ln ls
@@ -35,6 +37,10 @@ bundle_setup() {
   ROOT=$BATS_TEST_TMPDIR/state
   BUNDLE=$BATS_TEST_TMPDIR/bundle
   OUT=$BATS_TEST_TMPDIR/out
+  case $DRIVER in
+    cgroupfs) CGROUP=$CGROUPS/$ID CGROUPS_PATH=/$ID ;;
+    systemd) CGROUP=$CGROUPS/system.slice/rundlet-$ID.scope/container CGROUPS_PATH=system.slice:rundlet:$ID ;;
+  esac
   bundle "$BUNDLE"
 }
 
@@ -54,7 +60,7 @@ bundle() {
   mkdir -p "$1"
   cp -a "$made" "$1/rootfs"
   cp "$TOP/tests/bats/config.json" "$1/config.json"
-  BUNDLE=$1 config --arg path "/$ID" '.linux.cgroupsPath = $path'
+  BUNDLE=$1 config --arg path "$CGROUPS_PATH" '.linux.cgroupsPath = $path'
 }
 
 # Edits config.json of $BUNDLE: config '<jq filter>', options of jq first.
@@ -70,7 +76,9 @@ payload() {
 # --- the runtime ---------------------------------------------------------------------------------------------------
 # The runtime itself, with our state folder and a limit.  bats' own descriptors stay out of containers.
 rundlet() {
-  timeout --foreground -k 5 "$LIMIT" "$RUNTIME" --root "$ROOT" "$@" 3>&- 4>&-
+  local driver=()
+  case $DRIVER/$1 in systemd/create | systemd/run) driver=(--systemd-cgroup) ;; esac
+  timeout --foreground -k 5 "$LIMIT" "$RUNTIME" --root "$ROOT" "${driver[@]}" "$@" 3>&- 4>&-
 }
 
 # rundlet with standard streams that are no pipe of bats, for whatever leaves a process behind; output is in $OUT and is

@@ -4,4 +4,4 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 export RESULTS=$VM_RESULTS
 # shellcheck disable=SC2086 # a list of suites
-exec "$BUILD/tests/reaper" tests/suite.sh vm ${VM_SUITES:-unit golden bats}
+exec "$BUILD/tests/reaper" tests/suite.sh "$PLACE" $VM_SUITES

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Pid 1 of the virtual machine, once its root is there: makes a plain Debian machine with all of cgroup v2 out of it,
-# runs the command and carries its status out.
+# runs the command and carries its status out.  In a root with systemd that is two steps: systemd follows as pid 1, and
+# a service of it runs this file again, with the word "command".
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root LANG=C.UTF-8
 export PATH HOME LANG
@@ -69,35 +70,80 @@ tester() {
   chmod 700 /run/user/4242
   folder=$VM_TOP
   while [ "$folder" != / ]; do
-    chmod o+rx "$folder"
+    [ -n "$VM_SYSTEMD" ] || chmod o+rx "$folder"
     folder=$(dirname "$folder")
   done
 }
 
+# What a machine without users, disks and a network has no use for, and what would make the start slow.
+systemd_units() {
+  units=/etc/systemd/system
+  for unit in getty.target serial-getty@ttyS0.service getty@tty1.service remote-fs.target timers.target \
+    e2scrub_reap.service systemd-pstore.service systemd-networkd.service systemd-resolved.service \
+    systemd-timesyncd.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+    systemd-firstboot.service systemd-random-seed.service systemd-journal-flush.service \
+    systemd-journal-catalog-update.service systemd-machine-id-commit.service systemd-hwdb-update.service \
+    ldconfig.service dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount; do
+    ln -sf /dev/null "$units/$unit"
+  done
+  # It empties /tmp, where the checkout may lie.
+  ln -sf /dev/null /etc/tmpfiles.d/tmp.conf
+  echo 0123456789abcdef0123456789abcdef >/etc/machine-id
+  cat >"$units/vm-command.service" <<UNIT
+[Unit]
+After=basic.target dbus.service systemd-logind.service systemd-user-sessions.service
+Wants=dbus.service systemd-logind.service
+[Service]
+Type=exec
+ExecStart=/bin/sh $VM_TOP/tests/vm/inside.sh command
+StandardInput=null
+StandardOutput=null
+StandardError=null
+TasksMax=infinity
+OOMPolicy=continue
+UNIT
+  mkdir -p "$units/multi-user.target.wants"
+  ln -sf ../vm-command.service "$units/multi-user.target.wants/vm-command.service"
+}
+
+run_command() {
+  export VM_RESULTS=/run/results IN_VM=1
+  stty -F /dev/ttyS1 raw -echo 2>/dev/null
+  # The status goes through a file: the pipe keeps the command's output from being a terminal.
+  {
+    "$@" </dev/null 2>&1
+    echo $? >/run/status
+  } | cat >/dev/ttyS1
+  stty -F /dev/ttyS1 sane 2>/dev/null
+  cp /run/status /run/vm/status
+  sync
+  # Power off through the reset that -no-reboot turns into an end of the machine.
+  echo 1 >/proc/sys/kernel/sysrq
+  echo b >/proc/sysrq-trigger
+  sleep 60
+}
+
+word=${1:-}
 {
-  mounts
+  [ "$word" = command ] || mounts
   . /run/vm/command
-  dmesg -n 1
-  modules
-  cgroups
-  ext4
-  tester
-  ip link set lo up
-  hostname vm
-  echo 1 >/proc/sys/net/ipv4/ip_forward
-} 2>/setup.log
+  if [ "$word" != command ]; then
+    dmesg -n 1
+    modules
+    [ -n "$VM_SYSTEMD" ] || cgroups
+    ext4
+    tester
+    ip link set lo up
+    hostname vm
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+  else
+    export RUNDLET_EXT4=/mnt/ext4 TMPDIR=/mnt/ext4/tmp
+  fi
+} 2>>/setup.log
 [ -z "$VM_VERBOSE" ] || { uname -r; cat /setup.log; } >/dev/ttyS0
-export VM_RESULTS=/run/results IN_VM=1
-stty -F /dev/ttyS1 raw -echo 2>/dev/null
-# The status goes through a file: the pipe keeps the command's output from being a terminal.
-{
-  "$@" </dev/null 2>&1
-  echo $? >/run/status
-} | cat >/dev/ttyS1
-stty -F /dev/ttyS1 sane 2>/dev/null
-cp /run/status /run/vm/status
-sync
-# Power off through the reset that -no-reboot turns into an end of the machine.
-echo 1 >/proc/sys/kernel/sysrq
-echo b >/proc/sysrq-trigger
-sleep 60
+if [ -n "$VM_SYSTEMD" ] && [ "$word" != command ]; then
+  systemd_units
+  exec /lib/systemd/systemd
+fi
+run_command "$@"

@@ -2,8 +2,10 @@
 # Runs a command as root inside a virtual machine: Debian's stock cloud kernel on this machine's own root, read-only
 # under a tmpfs.  Works without KVM and without a network.  Usage:
 #
-#   tests/vm/run.sh [--keep] [--results DIR] [--limit SECONDS] COMMAND...
+#   tests/vm/run.sh [--systemd] [--keep] [--results DIR] [--limit SECONDS] COMMAND...
 #
+# --systemd: the root is a small Debian with systemd as pid 1 (BUILD/real/systemd, made when it is not there), in which
+# the checkout and BUILD lie where they lie outside, read-only; the command is a service of it.
 # The command's output is streamed, its exit status is ours (124 when the limit was reached, 125 when the machine died).
 # DIR is writable inside as $VM_RESULTS.  --keep leaves the folder of the run, with the kernel's console log, in
 # build/vm.  Inside, $RUNDLET_EXT4 is a folder on ext4 and $TMPDIR lies on it; the user "tester" has subordinate ids.
@@ -11,9 +13,11 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cache=$top/build/vm
-keep='' results='' limit=1500
+build=$(realpath -m "${BUILD:-$top/build}")
+keep='' results='' limit=1500 systemd=''
 while [ $# -gt 0 ]; do
   case $1 in
+    --systemd) systemd=$build/real/systemd; shift ;;
     --keep) keep=1; shift ;;
     --results) mkdir -p "$2"; results=$(cd "$2" && pwd); shift 2 ;;
     --limit) limit=$2; shift 2 ;;
@@ -21,7 +25,7 @@ while [ $# -gt 0 ]; do
     *) break ;;
   esac
 done
-[ $# -gt 0 ] || { echo "usage: run.sh [--keep] [--results DIR] [--limit SECONDS] COMMAND..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: run.sh [--systemd] [--keep] [--results DIR] [--limit SECONDS] COMMAND..." >&2; exit 2; }
 
 say() { echo "vm: $*" >&2; }
 
@@ -91,6 +95,7 @@ flock 9
 fetch_kernel
 make_initramfs
 exec 9>&-
+[ -z "$systemd" ] || "$top/tests/real/debian.sh" "$systemd" "$top/tests/packages-systemd" || exit 125
 
 run=$(mktemp -d "$cache/run.XXXXXX")
 pids=()
@@ -99,6 +104,7 @@ trap 'exit 130' INT TERM
 mkdir "$run/out"
 {
   printf 'cd %q\n' "$PWD"
+  printf 'export VM_SYSTEMD=%q\n' "$systemd"
   printf 'export VM_RELEASE=%q VM_KERNEL=%q VM_TOP=%q VM_VERBOSE=%q\n' "$release" "$cache/kernel" "$top" "${VM_VERBOSE:-}"
   printf 'set --'
   printf ' %q' "$@"
@@ -120,7 +126,8 @@ timeout --foreground "$limit" qemu-system-x86_64 -M q35 "${accel[@]}" -smp 2 -cp
   -chardev "socket,id=results,path=$run/results.sock" -device vhost-user-fs-pci,chardev=results,tag=results \
   -serial "file:$run/console" -chardev stdio,id=tty,signal=off -serial chardev:tty \
   -kernel "$cache/kernel/boot/vmlinuz-$release" -initrd "$cache/initramfs" \
-  -append "console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off apparmor=1 security=apparmor vm.script=$here/inside.sh" \
+  -append "console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off apparmor=1 security=apparmor vm.script=$here/inside.sh \
+${systemd:+systemd.show_status=0 vm.root=$systemd vm.bind=$top:$build}" \
   </dev/null &
 qemu=$!
 pids+=("$qemu")
