@@ -202,6 +202,7 @@ no_leaks() {
     grep -l -s -F -e "$ID" /proc/[0-9]*/cgroup | sed 's/^/process left: /'
     grep -l -s -F -f - /proc/[0-9]*/cmdline <<<"$ROOT" | sed 's/^/process left: /'
     find "$ROOT" -mindepth 1 2>/dev/null | sed 's/^/state left: /'
+    [ "$DRIVER" = cgroupfs ] || systemctl list-units --all --no-legend "*$ID*" | sed 's/^/unit left: /'
   )
   [ -z "$found" ] || { echo "$found"; return 1; }
 }

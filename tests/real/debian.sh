@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Makes a minimal Debian in the folder that is named, once (and anew when LIST is younger); called by make before the
 # tests that want it, so that the virtual machine finds it.  Needs apt's network.  A failure leaves its words beside it,
 # in FOLDER.log, and no folder: the tests show them and fail.
