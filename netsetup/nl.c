@@ -45,6 +45,13 @@ int nl_open(struct nl *ret) {
         return 0;
 }
 
+uint64_t nl_cookie(const struct nl *nl) {
+        uint64_t cookie = 0;
+        socklen_t size = sizeof(cookie);
+        int fd = nl->socket ? mnl_socket_get_fd(nl->socket) : -1;
+        return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 static struct nlmsghdr *open_message(struct nl_batch *batch) {
         return (struct nlmsghdr *)(void *)(batch->bytes + batch->begin);
 }

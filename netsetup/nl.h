@@ -50,6 +50,10 @@ void nl_closep(struct nl *nl);
 /* A route netlink socket of the network namespace the process is in now; it stays there when the process goes on. */
 int nl_open(struct nl *ret);
 
+/* The number that no other network namespace of this boot ever has: that of the socket's; 0 when the kernel has none.
+ */
+uint64_t nl_cookie(const struct nl *nl);
+
 /* Begins the next message with its family header (ifinfomsg, ifaddrmsg...).  NLM_F_REQUEST is added, and NLM_F_ACK
  * unless the flags ask for a dump. */
 void nl_begin(struct nl_batch *batch, uint16_t type, uint16_t flags, const void *header, size_t size);

@@ -1,0 +1,173 @@
+/* What netsetup reads and writes as JSON beside its own result: a named network, and the configuration and result of
+ * CNI (its SPEC.md, 0.4.0 to 1.1.0).  Only structs and their tables: whoever uses them checks what they mean.  Pure. */
+#ifndef NETSETUP_MODEL_H
+#define NETSETUP_MODEL_H
+
+#include "netsetup/policy.h"
+
+/* --- a named network -----------------------------------------------------------------------------------------------
+ */
+struct net_subnet {
+        const char *subnet;  /* "10.9.0.0/24" */
+        const char *gateway; /* NULL: the first address, unless the network is internal */
+        struct strv ranges;  /* "10.9.0.10-10.9.0.99"; none: every address of the subnet */
+        struct strv exclude; /* addresses, ranges and subnets that are not given out */
+};
+
+struct net_reservation {
+        const char *id, *address; /* only this id gets the address, and gets no other of the subnet */
+};
+
+struct net_route {
+        const char *destination; /* a subnet */
+        const char *gateway;     /* NULL: that of the subnet of the same family */
+};
+
+struct net_dns {
+        struct strv nameservers, search, options;
+        const char *domain;
+};
+
+struct net_network {
+        const char *name;
+        const char *bridge; /* on the host */
+        LIST_OF(net_subnet) subnets;
+        LIST_OF(net_reservation) reservations;
+        LIST_OF(net_route) routes;
+        struct net_dns dns;
+        uint32_t mtu;  /* 0: that of the uplink */
+        uint32_t vlan; /* of the ports; 0: none */
+        bool isolate;  /* ports do not reach each other */
+        bool internal; /* no default route, nothing beyond the bridge */
+        bool hairpin;
+        struct opt_bool masquerade; /* absent: true unless internal */
+        bool allow_spoofing, host_blocked, egress_blocked;
+        LIST_OF(net_allow) host_access, egress;
+};
+
+extern const struct json_type net_network_type, net_subnet_type, net_reservation_type, net_route_type, net_dns_type;
+
+struct net_networks {
+        LIST_OF(net_network) networks;
+};
+extern const struct json_type net_networks_type;
+
+/* --- CNI -----------------------------------------------------------------------------------------------------------
+ */
+struct cni_interface {
+        const char *name, *mac, *sandbox, *socket_path, *pci_id;
+        uint32_t mtu;
+};
+
+struct cni_address {
+        const char *version; /* "4" or "6"; only written before 1.0.0 */
+        struct opt_u32 interface;
+        const char *address, *gateway;
+};
+
+struct cni_route {
+        const char *destination, *gateway;
+        uint32_t mtu, advmss;
+        struct opt_u32 priority, table, scope;
+};
+
+struct cni_result {
+        const char *version;
+        LIST_OF(cni_interface) interfaces;
+        LIST_OF(cni_address) addresses;
+        LIST_OF(cni_route) routes;
+        struct net_dns dns;
+};
+
+struct cni_error {
+        const char *version;
+        uint32_t code;
+        const char *message, *details;
+};
+
+struct cni_versions {
+        const char *version;
+        struct strv supported;
+};
+
+struct cni_range {
+        const char *subnet, *start, *end, *gateway;
+};
+
+/* One list of ranges out of a list of lists, which the tables cannot say: see cni_range_sets. */
+struct cni_range_set {
+        LIST_OF(cni_range) ranges;
+};
+
+struct cni_ipam {
+        const char *type;
+        const char *subnet, *start, *end, *gateway; /* the oldest spelling of one range */
+        struct json_raw ranges;                     /* list of lists of cni_range */
+        LIST_OF(cni_address) addresses;             /* of the type "static" */
+        LIST_OF(cni_route) routes;
+        struct net_dns dns;
+};
+
+struct cni_port {
+        uint32_t host_port, container_port;
+        const char *protocol, *host;
+};
+
+struct cni_runtime_dns {
+        struct strv servers, searches, options;
+};
+
+struct cni_runtime {
+        LIST_OF(cni_port) ports;
+        struct strv addresses;
+        const char *mac;
+        struct json_raw bandwidth, aliases, ranges;
+        struct cni_runtime_dns dns;
+};
+
+struct cni_attachment {
+        const char *id, *interface;
+};
+
+struct cni_attachments {
+        LIST_OF(cni_attachment) list;
+};
+
+/* Of "args": what runtimes without capabilities say instead. */
+struct cni_words {
+        struct strv addresses;
+        const char *mac;
+};
+
+struct cni_arguments {
+        struct cni_words cni;
+};
+
+struct cni_conf {
+        const char *version, *name, *type;
+        const char *network; /* ours: a named network that gives whatever is not said here */
+        const char *bridge;
+        bool is_gateway, is_default_gateway, force_address, masquerade, hairpin, promiscuous, enable_dad;
+        bool isolate, check_spoofing, no_interface;
+        bool internal, host_blocked, egress_blocked; /* ours, as are these */
+        LIST_OF(net_allow) host_access, egress;
+        uint32_t mtu, vlan;
+        struct json_raw vlan_trunk;
+        struct cni_ipam *ipam;
+        struct net_dns dns;
+        struct cni_runtime runtime;
+        struct cni_arguments arguments;
+        struct cni_result *previous;
+        struct json_raw valid; /* a list of cni_attachment: here absent differs from empty */
+};
+
+extern const struct json_type cni_conf_type, cni_result_type, cni_error_type, cni_versions_type;
+
+/* The list that stands in text, a value of a J_RAW member; what is its name in messages. */
+int cni_attachments(const char *text, const char *what, struct cni_attachments *ret);
+
+/* The elements of a list of lists of ranges; text NULL gives none.  -EINVAL or -EBADMSG, with a record that begins with
+ * what. */
+int cni_range_sets(const char *text, const char *what, struct cni_range_set **ret_sets, size_t *ret_n);
+
+#endif
