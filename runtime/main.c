@@ -35,8 +35,9 @@ const struct opt global_options[] = {
         GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL",
                "error, warning, info or debug (default: warning)"),
         GLOBAL("debug", 0, OPT_FLAG, globals.debug, NULL, "the same as --log-level debug"),
-        GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, NULL),
-        GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER", "cgroupfs"),
+        GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER",
+               "who makes a new container's cgroup: cgroupfs (rundlet; default), systemd, or disabled (nobody)"),
+        GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, "the same as --cgroup-manager systemd"),
         GLOBAL("rootless", 0, OPT_STRING, globals.rootless, "BOOL", NULL),
         GLOBAL("criu", 0, OPT_STRING, globals.criu, "PATH", NULL),
         GLOBAL("version", 'v', OPT_FLAG, version, NULL, "version of rundlet and of the spec it follows"),
@@ -79,13 +80,18 @@ static int open_log(const struct globals *globals) {
         return r < 0 ? r : log_open(&options);
 }
 
-static int check_globals(const struct globals *globals) {
-        if (globals->systemd_cgroup || (globals->cgroup_manager && str_eq(globals->cgroup_manager, "systemd")))
-                return fail_words(EOPNOTSUPP,
-                                  "--%s: the systemd cgroup driver is not part of this version; use cgroupfs",
-                                  globals->systemd_cgroup ? "systemd-cgroup" : "cgroup-manager");
-        if (globals->cgroup_manager && !str_eq(globals->cgroup_manager, "cgroupfs"))
-                return fail_words(EINVAL, "--cgroup-manager: %s: cgroupfs expected", globals->cgroup_manager);
+/* --systemd-cgroup is runc's word for --cgroup-manager=systemd; engines give it more than once. */
+static int find_driver(struct globals *globals) {
+        const struct name *row =
+                globals->cgroup_manager ? names_find(&cgroup_driver_names, globals->cgroup_manager) : NULL;
+        if (globals->cgroup_manager && !row)
+                return fail_words(EINVAL, "--cgroup-manager: %s: cgroupfs, systemd or disabled expected",
+                                  globals->cgroup_manager);
+        if (globals->systemd_cgroup && row && row->value != DRIVER_SYSTEMD)
+                return fail_words(EINVAL, "--systemd-cgroup contradicts --cgroup-manager=%s", globals->cgroup_manager);
+        globals->driver = globals->systemd_cgroup ? DRIVER_SYSTEMD
+                          : row                   ? (enum cgroup_driver)row->value
+                                                  : DRIVER_CGROUPFS;
         return 0;
 }
 
@@ -166,7 +172,7 @@ static int run(int argc, const char **argv, int *ret_failure_status) {
                 return 0;
         }
         *ret_failure_status = command->failure_status ? command->failure_status : 1;
-        r = check_globals(&options.globals);
+        r = find_driver(&options.globals);
         return r < 0 ? r : run_command(command, &options.globals, &rest);
 }
 

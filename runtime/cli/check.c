@@ -8,6 +8,7 @@
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
         struct container_options all = *(const struct container_options *)options;
         all.root = globals->root;
+        all.driver = globals->driver;
         all.id = "ID";
         if (arguments->n > 0)
                 all.bundle = arguments->at[0];

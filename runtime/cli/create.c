@@ -4,6 +4,7 @@ struct container_options cli_container_options(const struct globals *globals, co
                                                const struct strv *arguments) {
         struct container_options result = *(const struct container_options *)options;
         result.root = globals->root;
+        result.driver = globals->driver;
         result.id = arguments->n > 0 ? arguments->at[0] : NULL;
         return result;
 }

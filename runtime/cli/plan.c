@@ -18,6 +18,7 @@ static int run(const struct globals *globals, const void *options, const struct 
         const struct plan_command_options *command = options;
         struct container_options all = command->container;
         all.root = globals->root;
+        all.driver = globals->driver;
         all.id = "ID";
         all.relative_paths = true;
         if (arguments->n > 0)

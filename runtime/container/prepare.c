@@ -152,6 +152,7 @@ int prepare_plan(const struct container_options *options, const char *state_fold
                 .has_console_socket = p->config->process && p->config->process->terminal,
                 .waits_for_start = waits_for_start,
                 .relative_paths = options->relative_paths,
+                .driver = options->driver,
         };
         int r = options->probe ? 0 : prepare_fds(options->preserve_fds, &p->plan_options);
         if (r == 0)
@@ -198,6 +199,7 @@ static int check_all(const struct container_options *options, struct prepared *p
                 .state_folder = would_be_folder(options),
                 .has_console_socket = p->config->process && p->config->process->terminal,
                 .waits_for_start = true,
+                .driver = options->driver,
         };
         return plan_build(p->config, options->probe ? options->probe : probe_get(), &p->plan_options, &p->plan);
 }

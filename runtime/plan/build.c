@@ -67,10 +67,26 @@ static int refuse_absent(struct build *b) {
         return 0;
 }
 
+/* The caller wants no cgroup at all: what only one can do is not passed over either. */
+static int without_cgroup(struct build *b) {
+        struct plan *plan = b->plan;
+        if (b->options->driver != DRIVER_DISABLED)
+                return 0;
+        if (plan->cgroup_writes.n)
+                return fail_words(EINVAL, "%s: no limit without a cgroup (--cgroup-manager=disabled)",
+                                  plan->cgroup_writes.at[0].place);
+        if (plan->device_filter)
+                plan_warn(plan, "linux.resources.devices: no rules without a cgroup (--cgroup-manager=disabled), left "
+                                "out");
+        plan->device_filter = NULL;
+        plan->device_filter_count = 0;
+        return 0;
+}
+
 static builder *const container_head[] = { refuse_absent, plan_namespaces, plan_proc, NULL };
 static builder *const container_tail[] = {
         plan_process,   plan_identity,  add_ready, plan_hooks_start, plan_confine, plan_exec,
-        plan_resources, plan_devfilter, NULL,
+        plan_resources, plan_devfilter, plan_unit, without_cgroup,   NULL,
 };
 
 int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,

@@ -133,6 +133,8 @@ struct lane plan_lane(const struct plan *plan, enum plan_lane lane);
 /* -- print.c -- */
 /* The whole plan as text, one line a step: lane, word, what; then cgroup writes.  In the arena.  Golden format. */
 char *plan_print(const struct plan *plan, const struct plan_options *options);
+/* print_limits.c: the end of it, from the systemd unit to the warnings. */
+char *plan_print_limits(const struct plan *plan);
 /* One step in words for messages: "mount proc on /proc". */
 char *plan_step_words(const struct plan *plan, enum plan_lane lane, size_t step);
 

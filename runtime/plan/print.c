@@ -561,32 +561,13 @@ static void print_clone(struct out *out) {
         print_maps(out, "clone  gid map", plan->gid_maps, plan->gid_maps_count);
 }
 
-static void print_limits(struct out *out) {
-        const struct plan *plan = out->plan;
-        for (size_t i = 0; i < plan->controllers.n; i++)
-                say(out, "cgroup controller    %s\n", plan->controllers.at[i]);
-        for (size_t i = 0; i < plan->cgroup_writes.n; i++) {
-                const struct cgroup_write *write = &plan->cgroup_writes.at[i];
-                say(out, "limit  %s %s", write->file, str_printable(write->value));
-                if (write->or_file)
-                        say(out, " or %s %s", write->or_file, str_printable(write->or_value));
-                if (write->tolerate)
-                        say(out, " unless: %s", strerror(write->tolerate));
-                say(out, write->place ? " (%s)\n" : "\n", write->place);
-        }
-        if (plan->device_filter)
-                say(out, "device filter        %zu instructions\n", plan->device_filter_count);
-        for (size_t i = 0; i < plan->warnings.n; i++)
-                say(out, "warn   %s\n", str_printable(plan->warnings.at[i]));
-}
-
 char *plan_print(const struct plan *plan, const struct plan_options *options) {
         struct out out = { .plan = plan, .bundle = options->relative_paths ? options->bundle : NULL };
         print_lane(&out, LANE_OPEN);
         print_clone(&out);
         print_lane(&out, LANE_CHILD);
         print_lane(&out, LANE_HOST);
-        print_limits(&out);
+        put(&out, plan_print_limits(plan));
         return out.text;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # config.json -> plan text, without root: every NAME.json here must give the text of NAME.plan, or fail with the words of
 # NAME.err.  NAME.args (optional) holds options of `plan` in place of --probe=full, the kernel that is taken for granted
-# so that the text is the same everywhere.  GOLDEN_UPDATE=1 writes NAME.plan or NAME.err anew.  Prints TAP.
+# so that the text is the same everywhere; with the word "plan" in it, global options stand before that.  GOLDEN_UPDATE=1 writes NAME.plan or NAME.err anew.  Prints TAP.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -19,9 +19,10 @@ result() { # GOOD NAME
 
 # Few processes a case: they are dear where this runs in the virtual machine.
 plan_of() { # NAME: leaves out, err and status
-  local args=(--probe=full)
+  local args=(plan --probe=full)
   [ ! -e "$here/$1.args" ] || read -r -a args <"$here/$1.args"
-  "$program" plan "${args[@]}" --config "$here/$1.json" . </dev/null >"$scratch/out" 2>"$scratch/err"
+  [[ " ${args[*]} " = *' plan '* ]] || args=(plan "${args[@]}")
+  "$program" "${args[@]}" --config "$here/$1.json" . </dev/null >"$scratch/out" 2>"$scratch/err"
   status=$?
 }
 
