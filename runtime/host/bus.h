@@ -21,10 +21,14 @@ struct bus {
         int fd;
         uint32_t serial;
         bool is_direct; /* straight to the manager: no names, no Hello */
+        int timeout_ms; /* of each call */
         const char *address;
+        const char *peer; /* the unique name that answered the last call: only its signals are believed */
+        uint8_t *scratch; /* the message read last */
+        size_t room;
 };
 #define BUS_NONE                                                                                                       \
-        { -1, 0, false, NULL }
+        { .fd = -1 }
 
 /* A message being written (sticky overflow: errors are told by bus_call) or read. */
 struct bus_message {
@@ -46,23 +50,36 @@ struct bus_reply {
         struct bus_message body;
 };
 
-/* Connects: as root to /run/dbus/system_bus_socket, else to systemd itself at /run/systemd/private; is_user: to
- * DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus, else $XDG_RUNTIME_DIR/systemd/private.  -ENOENT, -ECONNREFUSED,
- * -ETIMEDOUT... with words that say what was tried and the cure. */
+enum bus_type { BUS_CALL = 1, BUS_REPLY, BUS_ERROR, BUS_SIGNAL }; /* more than these is legal, and passed over */
+
+/* What a message says of itself; its strings are inside the message, NULL: not said (signature: ""). */
+struct bus_header {
+        int type;
+        uint32_t reply_serial;
+        const char *path, *interface, *member, *error, *sender, *signature;
+        struct bus_message body;
+};
+
+/* Connects to DBUS_SYSTEM_BUS_ADDRESS, /run/dbus/system_bus_socket, else to systemd itself at /run/systemd/private;
+ * is_user: to DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus, else $XDG_RUNTIME_DIR/systemd/private.  -ENOENT,
+ * -ECONNREFUSED, -ETIMEDOUT... with words that say what was tried and the cure. */
 int bus_open(bool is_user, struct bus *ret);
+/* The same for one address ("unix:path=/run/x;unix:abstract=y", %-escapes); every call then has timeout_ms. */
+int bus_connect(const char *address, bool is_direct, int timeout_ms, struct bus *ret);
 void bus_release(struct bus *bus);
 #define autobus __attribute__((cleanup(bus_release))) struct bus
 
-/* Calls and waits for the reply.  An error reply is a failure with its words; *ret_error (may be NULL) is then its
- * name, "org.freedesktop.systemd1.NoSuchUnit". */
+/* Calls and waits for the reply; signals that arrive before it are dropped.  An error reply is a failure with its
+ * words; *ret_error (may be NULL) is then its name, "org.freedesktop.systemd1.NoSuchUnit". */
 int bus_call(struct bus *bus, const struct bus_call *call, struct bus_reply *ret, const char **ret_error);
 
 /* Asks for a signal before what causes it is called; no-op when is_direct. */
 int bus_match(struct bus *bus, const char *interface, const char *member);
-/* The next such signal, other messages are passed over; -ETIMEDOUT with words. */
+/* The next such signal of who answered last, other messages are passed over; -ETIMEDOUT with words. */
 int bus_wait(struct bus *bus, const char *interface, const char *member, int timeout_ms, struct bus_reply *ret);
 
 /* -- bus_message.c: pure -- */
+void bus_put_bytes(struct bus_message *m, const void *bytes, size_t n);
 void bus_put_u32(struct bus_message *m, uint32_t value);
 void bus_put_u64(struct bus_message *m, uint64_t value);
 void bus_put_text(struct bus_message *m, const char *text); /* s and o */
@@ -76,9 +93,15 @@ void bus_put_property(struct bus_message *m, const struct unit_property *propert
 
 /* false once anything did not fit (m->has_overflowed). */
 bool bus_get_u32(struct bus_message *m, uint32_t *ret);
-bool bus_get_text(struct bus_message *m, const char **ret); /* s and o; in the arena */
+bool bus_get_text(struct bus_message *m, const char **ret); /* s and o; inside the message */
 bool bus_get_signature(struct bus_message *m, const char **ret);
 /* Passes over one complete value of the signature; moves *signature behind it. */
 bool bus_skip(struct bus_message *m, const char **signature);
+
+#define BUS_FIXED_SIZE 16 /* of every message: enough to know its size */
+/* The size of the whole message; 0: these bytes begin none, or one larger than BUS_MESSAGE_MAX (*ret_too_large). */
+size_t bus_size(const uint8_t fixed[BUS_FIXED_SIZE], bool *ret_too_large);
+/* Takes a whole message apart; false: it is no message that the specification allows. */
+bool bus_parse(uint8_t *at, size_t n, struct bus_header *ret);
 
 #endif

@@ -1,6 +1,7 @@
 #include "runtime/host/cgroup.h"
 
 #include "runtime/host/cgroup_tree.h"
+#include "runtime/host/scope.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
@@ -384,16 +385,20 @@ void cgroup_keep(struct cgroup *cgroup) {
         cgroup->label = NULL;
 }
 
+static int take_back(const struct cgroup *cgroup) {
+        int r = cgroup_kill(cgroup);
+        if (r == 0)
+                r = cgroup_wait_empty(cgroup, 10000);
+        return r < 0 ? r : cgroup_remove(cgroup->probe, cgroup->path, cgroup->label);
+}
+
 void cgroup_release(struct cgroup *cgroup) {
         if (cgroup->label && cgroup->fd >= 0) {
                 struct err_saved why;
                 err_save(&why);
-                int r = cgroup_kill(cgroup);
-                if (r == 0)
-                        r = cgroup_wait_empty(cgroup, 10000);
-                if (r == 0)
-                        r = cgroup_remove(cgroup->probe, cgroup->path, cgroup->label);
-                if (r < 0)
+                if (take_back(cgroup) < 0)
+                        log_warning("%s", err_message());
+                if (cgroup->scope && scope_undo(cgroup) < 0)
                         log_warning("%s", err_message());
                 err_restore(&why);
         }

@@ -12,8 +12,12 @@
  * until scope_settle.  A scope of that name that exists already is an error that says so; a failure leaves none. */
 int scope_make(const struct probe *probe, const struct plan *plan, const char *label, struct cgroup *ret);
 
-/* A process of the container lives in the cgroup now: the placeholder goes. No-op for a cgroup without a scope. */
+/* A process of the container lives in the cgroup now: the placeholder goes.  Before cgroup_keep; no-op for a cgroup
+ * without a scope. */
 int scope_settle(struct cgroup *cgroup);
+
+/* Takes back scope_make, for cgroup_release. */
+int scope_undo(struct cgroup *cgroup);
 
 /* Sets the properties of a scope that runs (SetUnitProperties, runtime only). */
 int scope_update(const struct unit *unit);
