@@ -17,6 +17,9 @@ struct oci_state container_oci_state(const struct container_record *record, enum
 /* The config as it was at create. */
 int container_config(const struct entry *entry, struct oci_config **ret);
 
+/* -ESRCH with the words that engines look for. */
+int container_not_running(const char *id);
+
 /* SIGKILL to init, and waits for its end. */
 int container_kill_init(const struct container *container);
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int not_running(const char *id) {
+int container_not_running(const char *id) {
         return fail_words(ESRCH, "container not running: %s", id);
 }
 
@@ -39,7 +39,7 @@ static int kill_cgroup(const struct cgroup *cgroup) {
 static int kill_init(const struct container *container, int number) {
         if (syscall(SYS_pidfd_send_signal, container->pidfd, number, NULL, 0) == 0)
                 return 0;
-        return errno == ESRCH ? not_running(container->record.id) : fail(errno, "send signal %d", number);
+        return errno == ESRCH ? container_not_running(container->record.id) : fail(errno, "send signal %d", number);
 }
 
 /* What is left in the cgroup of a container whose init has ended. */
@@ -79,7 +79,7 @@ int container_kill(const char *root, const char *id, int number, bool all) {
         if (number < 0 || number >= NSIG)
                 return fail_words(EINVAL, "kill %s: signal %d: unknown", id, number);
         if (container.status == CONTAINER_STOPPED)
-                r = all ? kill_rest(&container, number) : not_running(id);
+                r = all ? kill_rest(&container, number) : container_not_running(id);
         else if (container.pidfd < 0)
                 r = fail_words(EBUSY, "it is still being created");
         else
@@ -94,7 +94,7 @@ static int change_frozen(const char *root, const char *id, bool frozen) {
         if (r < 0)
                 return r;
         if (container.status == CONTAINER_STOPPED)
-                return not_running(id);
+                return container_not_running(id);
         if (frozen && container.status == CONTAINER_PAUSED)
                 return fail_words(EINVAL, "container already paused: %s", id);
         if (!frozen && container.status != CONTAINER_PAUSED)
