@@ -140,13 +140,34 @@ char *arena_strdup(const char *text) {
         return arena_memdup(text, strlen(text) + 1);
 }
 
-void arena_reset(void) {
-        while (chunks) {
+static void unmap_chunks(const struct chunk *until) {
+        while (chunks != until) {
                 struct chunk *chunk = chunks;
                 chunks = chunk->next;
                 ASAN_UNPOISON_MEMORY_REGION((char *)chunk, chunk->size);
                 (void)munmap(chunk, chunk->size);
         }
+}
+
+struct arena_mark arena_mark(void) {
+        if (!position)
+                use(first, sizeof(first));
+        return (struct arena_mark){ chunks, position, end, chunk_size };
+}
+
+void arena_rewind(const struct arena_mark *mark) {
+        /* In an older chunk how far it was used is forgotten. */
+        size_t dirty = (size_t)((mark->chunk == chunks ? position : mark->end) - mark->position);
+        unmap_chunks(mark->chunk);
+        ASAN_UNPOISON_MEMORY_REGION(mark->position, dirty);
+        memset(mark->position, 0, dirty);
+        chunk_size = mark->chunk_size;
+        use(mark->position, (size_t)(mark->end - mark->position));
+        newest = NULL;
+}
+
+void arena_reset(void) {
+        unmap_chunks(NULL);
         if (position) {
                 ASAN_UNPOISON_MEMORY_REGION(first, sizeof(first));
                 memset(first, 0, sizeof(first));

@@ -23,6 +23,16 @@ char *arena_strdup(const char *text) __attribute__((returns_nonnull));
 char *arena_strndup(const char *text, size_t n) __attribute__((returns_nonnull));
 void *arena_memdup(const void *bytes, size_t n) __attribute__((returns_nonnull));
 
+/* For commands that stay for days (stats, events): what a round allocates is given back before the next one.  Nothing
+ * of the round may be kept by anybody, so whoever fills a cache on first use (probe_get) is called before the mark. */
+struct arena_mark {
+        void *chunk;
+        char *position, *end;
+        size_t chunk_size;
+};
+struct arena_mark arena_mark(void);
+void arena_rewind(const struct arena_mark *mark);
+
 /* Gives every block back to the system.  Only for tests and fuzzers, which run many commands in one process. */
 void arena_reset(void);
 

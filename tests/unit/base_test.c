@@ -57,6 +57,27 @@ static void test_arena(void) {
         CHECK(is_zero(arena_alloc(4u << 20), 4u << 20));
 }
 
+static void test_arena_rewind(void) {
+        char *kept = arena_strdup("kept");
+        struct arena_mark mark = arena_mark();
+        char *places[3] = { NULL };
+        for (int round = 0; round < 3; round++) {
+                char *small = arena_alloc(1000);
+                CHECK(is_zero(small, 1000));
+                memset(small, 'x', 1000);
+                for (int i = 0; i < 20; i++)
+                        memset(arena_alloc(1u << 20), 'y', 1u << 20); /* chunks of their own */
+                places[round] = small;
+                arena_rewind(&mark);
+        }
+        CHECK(places[0] == places[1] && places[1] == places[2]); /* rounds cost the same memory again */
+        CHECK_STR(kept, "kept");
+        char *after = arena_strdup("after");
+        CHECK(after == places[0]);
+        arena_rewind(&mark); /* within one chunk */
+        CHECK(is_zero(arena_alloc(2000), 2000));
+}
+
 /* Runs what must end the process and returns its wait status. */
 static int run_child(void (*child)(void)) {
         int status = -1;
@@ -520,6 +541,7 @@ int main(void) {
                 return 1;
         folder = open(folder_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         test_arena();
+        test_arena_rewind();
         test_arena_end();
         test_err();
         test_strv();
