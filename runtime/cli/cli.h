@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command command_create, command_start, command_run, command_state, command_kill, command_delete,
         command_exec, command_list, command_ps, command_pause, command_resume, command_spec, command_features,
-        command_plan, command_check;
+        command_plan, command_check, command_events, command_update;
 
 /* The table of main.c, ended by NULL: for help, the man page and completion. */
 extern const struct command *const commands[];
@@ -71,6 +71,10 @@ struct container_options cli_container_options(const struct globals *globals, co
 
 /* Rows of text in columns as wide as their widest cell, header first; control characters are shown as '?'. */
 void cli_table(const struct strv *rows, size_t columns);
+
+/* A duration as Go writes them ("500ms", "1.5s", "1m30s") in nanoseconds, a millisecond or more; option names it in the
+ * words of an error. */
+int cli_duration(const char *option, const char *text, uint64_t *ret_ns);
 
 /* runtime/cli/help.c */
 void help_all(void);

@@ -73,8 +73,20 @@ int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *r
 /* update: resources as given, changes only; everything is applied or nothing is, and what was applied is kept in the
  * container's saved config. */
 int container_update(const char *root, const char *id, const struct oci_resources *resources);
-/* One reading of everything the cgroup counts. */
+/* One reading of everything the cgroup counts.  -ESRCH: it has ended. */
 int container_stats(const char *root, const char *id, struct oci_stats *ret);
+/* A reading of each of ids, or without ids of each container that lives and has a cgroup of its own, sorted by id.
+ * Those that have ended, or end meanwhile, are left out; an id that does not exist is an error. */
+struct container_readings {
+        struct oci_container_stats *at;
+        size_t n;
+};
+int container_stats_all(const char *root, const struct strv *ids, struct container_readings *ret);
+/* Calls watcher with a reading every interval_ns nanoseconds, and with NULL when the container's memory ran out, until
+ * the container ends (0) or the watcher does not answer 0.  The container is not locked meanwhile, and a reading lives
+ * as long as the call that gets it. */
+typedef int container_watcher(const struct oci_stats *stats, void *data);
+int container_watch(const char *root, const char *id, uint64_t interval_ns, container_watcher *watcher, void *data);
 /* Every readable container; unreadable ones are named in warnings of the log. */
 struct oci_states {
         struct oci_state *at;
