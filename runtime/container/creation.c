@@ -2,6 +2,7 @@
 
 #include "runtime/host/console.h"
 #include "runtime/host/hooks.h"
+#include "runtime/host/scope.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
@@ -44,14 +45,10 @@ static const char *owner_name(uid_t uid) {
         return number;
 }
 
-static bool wants_private_overlay(const struct oci_config *config) {
-        const char *upper = oci_annotation(config, "org.rundlet.overlay.upper");
-        return oci_annotation(config, "org.rundlet.overlay.lower") && (!upper || !*upper) && !config->root->readonly;
-}
-
 static int fill_record(struct creation *c) {
         const struct prepared *p = &c->prepared;
         const char *cgroups_path = p->config->linux_ ? p->config->linux_->cgroups_path : NULL;
+        const struct unit *unit = p->plan->unit;
         c->record = (struct container_record){
                 .version = 1,
                 .id = c->entry.id,
@@ -60,13 +57,17 @@ static int fill_record(struct creation *c) {
                 .created = now_text(),
                 .owner = owner_name(getuid()),
                 .phase = "creating",
-                .cgroup_driver = "cgroupfs",
-                .own_overlay = wants_private_overlay(p->config),
+                .cgroup_path = "",
+                .cgroup_driver = names_of(&cgroup_driver_names, c->options->driver),
+                .cgroup_scope = unit ? unit->scope : NULL,
+                .cgroup_user = unit && unit->is_user,
+                .own_overlay = plan_overlay_is_private(p->config),
                 .annotations = p->config->annotations,
         };
         int r = process_boot_id(&c->record.boot_id);
-        if (r == 0)
-                r = cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
+        if (r < 0 || c->options->driver != DRIVER_CGROUPFS)
+                return r;
+        r = cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
         if (r == 0)
                 c->record.cgroup_made = cgroup_missing(p->probe, c->record.cgroup_path);
         return r;
@@ -191,10 +192,36 @@ static int delegate(const struct creation *c) {
         return cgroup_delegate(&c->cgroup, (uint32_t)uid);
 }
 
+/* A user without a manager of their own loses nothing by it when no limit asks for one. */
+static int make_scope(struct creation *c) {
+        const struct plan *plan = c->prepared.plan;
+        int r = scope_make(c->prepared.probe, plan, c->entry.path, &c->cgroup);
+        if ((r != -ENOENT && r != -ECONNREFUSED) || !plan->unit->is_user || plan->cgroup_writes.n)
+                return r;
+        log_warning("%s: the container stays in the caller's cgroup", err_message());
+        err_clear();
+        c->record.cgroup_driver = names_of(&cgroup_driver_names, DRIVER_DISABLED);
+        c->record.cgroup_scope = NULL;
+        return 0;
+}
+
+static int make_cgroup(struct creation *c) {
+        const struct prepared *p = &c->prepared;
+        switch (c->options->driver) {
+        case DRIVER_SYSTEMD:
+                return make_scope(c);
+        case DRIVER_CGROUPFS:
+                return cgroup_make(p->probe, p->plan, c->record.cgroup_path, c->entry.path, &c->cgroup);
+        case DRIVER_DISABLED:
+        default:
+                return 0;
+        }
+}
+
 static int enter_cgroup(struct creation *c) {
-        int r = cgroup_make(c->prepared.probe, c->prepared.plan, c->record.cgroup_path, c->entry.path, &c->cgroup);
-        if (r == 0 && c->cgroup.fd < 0)
-                c->record.cgroup_path = "";
+        int r = make_cgroup(c);
+        if (r == 0)
+                c->record.cgroup_path = c->cgroup.fd >= 0 ? c->cgroup.path : "";
         if (r == 0)
                 r = cgroup_apply(&c->cgroup, c->prepared.plan);
         if (r == 0)
@@ -218,7 +245,9 @@ static int spawn_init(struct creation *c) {
         /* The open lane binds it where a cgroup mount has no cgroup namespace of its own. */
         c->slot[SLOT_CGROUP] = c->cgroup.fd < 0 ? -1 : fcntl(c->cgroup.fd, F_DUPFD_CLOEXEC, 3);
         int r = spawn(&input, &c->child);
-        return r < 0 ? r : verify_cgroup(c);
+        if (r == 0)
+                r = verify_cgroup(c);
+        return r < 0 ? r : scope_settle(&c->cgroup);
 }
 
 static int run_hooks(struct creation *c) {

@@ -2,6 +2,7 @@
 
 #include "runtime/host/hooks.h"
 #include "runtime/host/probe.h"
+#include "runtime/host/scope.h"
 #include "runtime/host/userns.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -12,6 +13,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#define PLACEHOLDER_MS 2000 /* how long the placeholder of a killed create may take to end */
 
 /* Ends everything in the cgroup and removes it.  Only one that carries the container's label is touched. */
 static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
@@ -28,7 +31,48 @@ static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
                 if (r < 0)
                         return r;
         }
-        return cgroup_remove(probe_get(), path, label);
+        r = cgroup_remove(probe_get(), path, label);
+        return r == -ENOENT ? 0 : r; /* systemd removes what is empty too, at the same time */
+}
+
+/* -- systemd's scope -- */
+
+/* Nothing lives there, now or after the placeholder of a create that was killed has ended too. */
+static bool is_empty(const char *path) {
+        autocgroup cgroup = CGROUP_NONE;
+        int r = cgroup_open(probe_get(), path, &cgroup);
+        if (r == 0)
+                r = cgroup_wait_empty(&cgroup, PLACEHOLDER_MS);
+        err_clear();
+        return r == 0 || r == -ENOENT;
+}
+
+/* One that was the container's by its label goes.  Otherwise its cgroup was removed behind our back, as systemd does
+ * when all in it have ended, or never came to be labelled: a scope that is empty serves nobody, but one of that name in
+ * which something lives is another's.  Without the bus it is left to systemd, which forgets empty scopes. */
+static void remove_scope(const char *scope, bool is_user, bool is_ours) {
+        const char *path;
+        int r = 0;
+        if (!is_ours) {
+                r = scope_path(scope, is_user, &path);
+                if (r == 0 && !is_empty(path))
+                        return;
+        }
+        if (r == 0)
+                r = scope_remove(scope, is_user);
+        if (r < 0 && *err_message())
+                log_warning("%s", err_message());
+        err_clear();
+}
+
+/* No record says whether systemd made the cgroup; the name of what is above it does. */
+static void remove_scope_of(const char *path) {
+        struct strv parts = str_split(path, '/', true);
+        for (size_t i = parts.n; i-- > 0 && i + 2 >= parts.n;)
+                if (str_ends(parts.at[i], ".scope")) {
+                        remove_scope(parts.at[i], !probe_get()->is_root, false);
+                        return;
+                }
 }
 
 /* By its label: the cgroup says by itself whose it is. */
@@ -38,18 +82,29 @@ static int remove_labelled(const char *label) {
         int r = cgroup_find(probe_get(), label, &path);
         if (r == -ENOENT)
                 return 0;
-        return r < 0 ? r : remove_cgroup(path, label, &is_ours);
+        if (r == 0)
+                r = remove_cgroup(path, label, &is_ours);
+        if (r == 0)
+                remove_scope_of(path);
+        return r;
 }
 
 /* A record may name the wrong cgroup, by accident or not. */
 static int remove_cgroup_of(const struct container *container) {
+        const struct container_record *record = &container->record;
         bool is_ours;
-        int r = remove_cgroup(container->record.cgroup_path, container->entry.path, &is_ours);
-        if (r == 0 && !is_ours && *container->record.cgroup_path)
+        int r = remove_cgroup(record->cgroup_path, container->entry.path, &is_ours);
+        /* A scope's cgroup goes by itself when all in it have ended, and then there is nothing to find; only a create that
+         * was killed may have left one that the record does not name. */
+        bool is_lost = record->cgroup_scope ? !*record->cgroup_path : !is_ours && *record->cgroup_path;
+        if (r == 0 && is_lost)
                 r = remove_labelled(container->entry.path);
-        if (r == 0)
-                cgroup_remove_made(probe_get(), container->record.cgroup_path, container->record.cgroup_made);
-        return r;
+        if (r < 0)
+                return r;
+        cgroup_remove_made(probe_get(), record->cgroup_path, record->cgroup_made);
+        if (record->cgroup_scope)
+                remove_scope(record->cgroup_scope, record->cgroup_user, is_ours);
+        return 0;
 }
 
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {

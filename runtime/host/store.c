@@ -35,6 +35,8 @@ static const struct json_field container_record_fields[] = {
         FIELD(container_record, "cgroupPath", cgroup_path, .flags = J_KEEP_EMPTY),
         FIELD(container_record, "cgroupMade", cgroup_made),
         FIELD(container_record, "cgroupDriver", cgroup_driver),
+        FIELD(container_record, "cgroupScope", cgroup_scope),
+        FIELD(container_record, "cgroupUser", cgroup_user),
         FIELD(container_record, "ownOverlay", own_overlay),
         FIELD(container_record, "annotations", annotations),
 };

@@ -97,10 +97,15 @@ static int read_lower(struct build *b, const char *text, struct layers *layers) 
         return 0;
 }
 
+bool plan_overlay_is_private(const struct oci_config *config) {
+        const char *upper = oci_annotation(config, "org.rundlet.overlay.upper");
+        return oci_annotation(config, "org.rundlet.overlay.lower") && (!upper || !*upper) && !config->root->readonly;
+}
+
 static int read_upper(struct build *b, struct layers *layers) {
         const char *upper = oci_annotation(b->config, "org.rundlet.overlay.upper");
         if (!upper || !*upper) {
-                layers->upper = b->config->root->readonly ? NULL : b->options->state_folder;
+                layers->upper = plan_overlay_is_private(b->config) ? b->options->state_folder : NULL;
                 layers->below = "overlay/";
                 return 0;
         }

@@ -159,6 +159,7 @@ void plan_tree(struct build *b, const char *path, unsigned flags,
                int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
 enum plan_lane plan_tree_lane(
         const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
+bool plan_overlay_is_private(const struct oci_config *config); /* overlay.c: writes go to overlay/ of state_folder */
 int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over
                                                      SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
 int plan_mounts(struct build *b);                 /* mounts.c: config mounts in order */
