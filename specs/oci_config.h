@@ -117,4 +117,8 @@ const char *oci_annotation(const struct oci_config *config, const char *key);
  * rootless adds a user namespace mapping container 0 to uid and gid and drops what an ordinary user may not do. */
 struct oci_config *oci_config_default(bool rootless, uint32_t uid, uint32_t gid);
 
+/* Makes of the default config that of a system container: /sbin/init as the first process of a writable root, which has
+ * its own cgroup to write to and file systems in memory for /run and /tmp. */
+void oci_config_to_system(struct oci_config *config);
+
 #endif

@@ -1,8 +1,10 @@
 #include "specs/base/arena.h"
+#include "specs/base/str.h"
 #include "specs/oci_linux.h"
 
 #include <linux/capability.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -137,4 +139,45 @@ struct oci_config *oci_config_default(bool rootless, uint32_t uid, uint32_t gid)
         add_mounts(config, rootless);
         config->linux_ = default_linux(rootless, uid, gid);
         return config;
+}
+
+/* -- a system container -- */
+
+static void set_system_process(struct oci_process *process) {
+        /* What an init needs for users, services and their files; none of them reaches beyond the container's own
+         * namespaces. */
+        const uint64_t bits = BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) |
+                              BIT(CAP_FSETID) | BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETFCAP) |
+                              BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETUID) | BIT(CAP_SYS_CHROOT);
+        struct named_set set = { .set = true, .bits = bits };
+        struct oci_capabilities capabilities = { .bounding = set, .effective = set, .permitted = set };
+
+        process->terminal = false;
+        process->args = TEXTS("/sbin/init");
+        /* systemd looks for this word to know that it is in a container. */
+        process->env = TEXTS("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container=oci");
+        process->capabilities = arena_memdup(&capabilities, sizeof(capabilities));
+        process->rlimits.n = 0;
+        process->no_new_privileges = false;
+}
+
+void oci_config_to_system(struct oci_config *config) {
+        const struct oci_mount more[] = {
+                { "/run", "tmpfs", "tmpfs", .options = TEXTS("nosuid", "nodev", "mode=755") },
+                { "/run/lock", "tmpfs", "tmpfs",
+                  .options = TEXTS("nosuid", "noexec", "nodev", "mode=1777", "size=5120k") },
+                { "/tmp", "tmpfs", "tmpfs", .options = TEXTS("nosuid", "nodev", "mode=1777") },
+        };
+        size_t n = config->mounts.n;
+        struct oci_mount *mounts = arena_alloc((n + COUNT(more)) * sizeof(*mounts));
+
+        memcpy(mounts, config->mounts.at, n * sizeof(*mounts));
+        memcpy(mounts + n, more, sizeof(more));
+        for (size_t i = 0; i < n; i++)
+                if (str_eq(mounts[i].type, "cgroup"))
+                        mounts[i].options = TEXTS("nosuid", "noexec", "nodev", "relatime");
+        config->mounts.at = mounts;
+        config->mounts.n = n + COUNT(more);
+        config->root->readonly = false;
+        set_system_process(config->process);
 }

@@ -12,7 +12,7 @@
 
 struct spec_options {
         const char *bundle, *file;
-        bool rootless;
+        bool rootless, system;
 };
 
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
@@ -20,7 +20,12 @@ static int run(const struct globals *globals, const void *options, const struct 
         (void)arguments;
         const struct spec_options *spec = options;
         const char *path = spec->file ? spec->file : str_path(spec->bundle ? spec->bundle : ".", "config.json");
-        const struct oci_config *config = oci_config_default(spec->rootless, getuid(), getgid());
+
+        if (spec->rootless && spec->system)
+                return fail_words(EINVAL, "spec: --rootless and --system: one user id is too few for a whole system");
+        struct oci_config *config = oci_config_default(spec->rootless, getuid(), getgid());
+        if (spec->system)
+                oci_config_to_system(config);
         const char *text = json_write(config, &oci_config_type, true);
         autofd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0 && errno == EEXIST)
@@ -41,6 +46,8 @@ static const struct opt options_table[] = {
         { "file", 'f', OPT_PATH, offsetof(struct spec_options, file), "FILE", "write FILE instead of DIR/config.json" },
         { "rootless", 0, OPT_FLAG, offsetof(struct spec_options, rootless), NULL,
           "a config that an ordinary user can run: own user namespace" },
+        { "system", 0, OPT_FLAG, offsetof(struct spec_options, system), NULL,
+          "a config for a whole system: /sbin/init (systemd) in a writable root, its own cgroups" },
         { 0 },
 };
 

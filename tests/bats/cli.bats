@@ -158,6 +158,29 @@ commands() {
   [ "$status" = 0 ]
 }
 
+@test "spec --system gives a config for an init with its own cgroup, and is root's alone" {
+  cd "$BATS_TEST_TMPDIR"
+  rundlet spec --system
+  jq -S . "$TOP/tests/golden/default-system.json" >golden.json
+  jq -S . config.json | cmp golden.json -
+  cp config.json "$BUNDLE/config.json"
+  run rundlet check --strict "$BUNDLE"
+  echo "$output"
+  [ "$status" = 0 ]
+  [ -z "$output" ]
+  payload sh -c 'echo 1 >/sys/fs/cgroup/cgroup.max.depth 2>/dev/null; mkdir /sys/fs/cgroup/mine && echo cgroup
+    for folder in / /run /run/lock /tmp; do echo >$folder/file && echo $folder; done; echo $container'
+  config --arg path "$CGROUPS_PATH" '.linux.cgroupsPath = $path'
+  run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "$output" = $'cgroup\n/\n/run\n/run/lock\n/tmp\noci' ]
+  run rundlet spec --system --rootless --file other.json
+  [ "$status" = 1 ]
+  [[ $output = *"--rootless and --system"* ]]
+  [ ! -e other.json ]
+}
+
 @test "plan of the default config: three lanes, relative paths, the golden text, and no trace" {
   cd "$BUNDLE"
   rm config.json

@@ -374,6 +374,26 @@ static void test_default(bool is_rootless) {
         }
 }
 
+static void test_default_system(void) {
+        struct oci_config *config = oci_config_default(false, 0, 0);
+        size_t n = config->mounts.n;
+        oci_config_to_system(config);
+        struct oci_config *again = read_config(json_write(config, &oci_config_type, true));
+        struct strv warnings = { 0 };
+        CHECK(again != NULL);
+        if (!again)
+                return;
+        CHECK_INT(oci_check(again, NULL, &warnings), 0);
+        CHECK_INT(warnings.n, 0);
+        CHECK(!again->process->no_new_privileges && !again->root->readonly && !again->process->terminal);
+        CHECK_STR(again->process->args.at[0], "/sbin/init");
+        CHECK_STR(again->mounts.at[n - 1].type, "cgroup");
+        CHECK(!strv_has(&again->mounts.at[n - 1].options, "ro"));
+        CHECK_INT(again->mounts.n, n + 3);
+        CHECK_STR(again->mounts.at[n].destination, "/run");
+        CHECK((again->process->capabilities->bounding.bits & (1ULL << CAP_SYS_ADMIN)) == 0);
+}
+
 static void test_state(void) {
         struct oci_state state = { .oci_version = OCI_VERSION, .id = "web", .status = "stopped", .bundle = "/b" };
         CHECK_STR(json_write(&state, &oci_state_type, false),
@@ -437,6 +457,7 @@ int main(void) {
         test_sysctl_path();
         test_default(false);
         test_default(true);
+        test_default_system();
         test_state();
         test_features();
         test_dictionary();
