@@ -137,18 +137,32 @@ static int tell_systemd(const struct container_record *record, const struct plan
         return unit.properties.n ? scope_update(&unit) : 0;
 }
 
+/* A save may fail when the new file is in its place already. */
+static int save_back(const struct entry *entry, const char *earlier) {
+        char *text;
+        size_t size;
+        int r = store_load_config(entry, &text, &size);
+        return r == 0 && str_eq(text, earlier) ? 0 : store_save_config(entry, earlier, strlen(earlier));
+}
+
 /* Keeping is last; when that fails the scope is told what the files are given back. */
 static int tell_and_save(const struct container *container, const struct plan *plan, const struct oci_config *config,
                          const struct cgroup_change *change) {
         struct err_saved why;
-        int r = tell_systemd(&container->record, plan);
+        char *earlier;
+        size_t size;
+        int r = store_load_config(&container->entry, &earlier, &size);
+        if (r == 0)
+                r = tell_systemd(&container->record, plan);
         if (r < 0)
                 return r;
         r = save(container, config);
         if (r == 0)
                 return 0;
         err_save(&why);
-        int back = tell_systemd(&container->record, cgroup_change_back(change));
+        int back = save_back(&container->entry, earlier);
+        if (back == 0)
+                back = tell_systemd(&container->record, cgroup_change_back(change));
         if (back < 0)
                 return fail_words(-r, "%s; not brought back: %s", why.message, arena_strdup(err_message()));
         err_restore(&why);
