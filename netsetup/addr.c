@@ -83,6 +83,59 @@ const char *address_parse_cidr(const char *word, struct net_address *ret) {
         return NULL;
 }
 
+const char *address_parse_subnet(const char *word, struct net_address *ret) {
+        struct net_address address = { .family = strchr(word, ':') ? AF_INET6 : AF_INET, .text = word };
+        uint64_t prefix = 0;
+        const char *slash = strchr(word, '/');
+        if (!slash)
+                return "no prefix length";
+        const char *base = arena_strndup(word, (size_t)(slash - word));
+        if (inet_pton(address.family, base, address.bytes) != 1)
+                return "not a subnet";
+        if (parse_u64(slash + 1, 0, bits_of(address.family), &prefix) < 0)
+                return address.family == AF_INET6 ? "prefix length not in 0..128" : "prefix length not in 0..32";
+        address.prefix = (uint8_t)prefix;
+        if (!host_bits_are(&address, false))
+                return "bits after the prefix are set";
+        *ret = address;
+        return NULL;
+}
+
+bool address_is_overlap(const struct net_address *a, const struct net_address *b) {
+        return a->prefix < b->prefix ? address_is_within(b, a) : address_is_within(a, b);
+}
+
+unsigned __int128 address_number(const struct net_address *address) {
+        unsigned __int128 number = address->family == AF_INET6 ? 0 : 0xffff;
+        for (size_t i = 0; i < bytes_of(address->family); i++)
+                number = number << 8 | address->bytes[i];
+        return number;
+}
+
+struct net_address address_of_number(unsigned __int128 number, uint8_t prefix) {
+        char text[INET6_ADDRSTRLEN] = "";
+        struct net_address address = { .family = number >> 32 == 0xffff ? AF_INET : AF_INET6, .prefix = prefix };
+        for (size_t i = bytes_of(address.family); i-- > 0; number >>= 8)
+                address.bytes[i] = (uint8_t)number;
+        (void)inet_ntop(address.family, address.bytes, text, sizeof(text));
+        address.text = prefix < bits_of(address.family) ? str_format("%s/%u", text, prefix) : arena_strdup(text);
+        return address;
+}
+
+/* The bits after the prefix. */
+static unsigned __int128 host_mask(const struct net_address *address) {
+        unsigned bits = bits_of(address->family) - address->prefix;
+        return bits == 128 ? ~(unsigned __int128)0 : ((unsigned __int128)1 << bits) - 1;
+}
+
+unsigned __int128 address_first(const struct net_address *address) {
+        return address_number(address) & ~host_mask(address);
+}
+
+unsigned __int128 address_last(const struct net_address *address) {
+        return address_number(address) | host_mask(address);
+}
+
 bool address_is_same(const struct net_address *address, const struct net_address *other) {
         return address->family == other->family && equal_bits(address->bytes, other->bytes, bits_of(other->family));
 }

@@ -20,6 +20,7 @@ void link_put_bridge(struct nl_batch *batch, const char *name, const uint8_t mac
         begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, (struct ifinfomsg){ 0 });
         nl_put_text(batch, IFLA_IFNAME, name);
         nl_put(batch, IFLA_ADDRESS, mac, LINK_MAC_SIZE);
+        nl_put_u32(batch, IFLA_GROUP, LINK_GROUP);
         size_t info = nl_nest(batch, IFLA_LINKINFO);
         nl_put_text(batch, IFLA_INFO_KIND, "bridge");
         nl_nest_end(batch, info);
@@ -112,6 +113,7 @@ bool link_read(const struct nlmsghdr *message, struct link_info *ret) {
                 .kind = nl_text(nl_find_in(info, IFLA_INFO_KIND)),
                 .alias = nl_text(nl_find(message, sizeof(*header), IFLA_IFALIAS)),
                 .mtu = nl_u32(nl_find(message, sizeof(*header), IFLA_MTU), 0),
+                .group = nl_u32(nl_find(message, sizeof(*header), IFLA_GROUP), 0),
                 .bridge = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_MASTER), 0),
                 .peer = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK), 0),
                 .peer_netns = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK_NETNSID), UINT32_MAX),

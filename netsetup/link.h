@@ -29,15 +29,18 @@ struct link_info {
         uint32_t flags;                  /* IFF_UP... */
         const char *name, *kind, *alias; /* alias NULL when there is none */
         uint8_t mac[LINK_MAC_SIZE];
-        uint32_t mtu;
+        uint32_t mtu, group;
         int bridge;     /* index of what it is a port of; 0: nothing */
         int peer;       /* index of the other end of a veth; 0: unknown */
         int peer_netns; /* kernel's number for the namespace of the other end; -1: this one or unknown */
         struct link_port port;
 };
 
-/* A bridge, down, that router advertisements cannot reach yet.  With an address of its own: otherwise the kernel gives
- * it the lowest one of its ports, and it changes under its neighbours as ports come and go. */
+/* What says of a bridge that it was made here: its group, which is set as it is made ("rund"). */
+#define LINK_GROUP 0x72756e64U
+
+/* A bridge of our group, down, that router advertisements cannot reach yet.  With an address of its own: otherwise the
+ * kernel gives it the lowest one of its ports, and it changes under its neighbours as ports come and go. */
 void link_put_bridge(struct nl_batch *batch, const char *name, const uint8_t mac[LINK_MAC_SIZE]);
 /* Both ends of a veth pair in one message, down. */
 void link_put_veth(struct nl_batch *batch, const struct link_veth *veth);

@@ -31,6 +31,8 @@ static const struct json_field net_policy_fields[] = {
         FIELD(net_policy, "bridge", bridge),
         FIELD(net_policy, "mac", mac),
         FIELD(net_policy, "addresses", addresses),
+        FIELD(net_policy, "bridgeAddresses", bridge_addresses),
+        FIELD(net_policy, "isolated", isolated),
         FIELD(net_policy, "masquerade", masquerade),
         FIELD(net_policy, "allowSpoofing", allow_spoofing),
         FIELD(net_policy, "hostBlocked", host_blocked),
@@ -48,6 +50,7 @@ static const struct json_field net_subnet_fields[] = {
         FIELD(net_subnet, "gateway", gateway),
         FIELD(net_subnet, "ranges", ranges),
         FIELD(net_subnet, "exclude", exclude),
+        FIELD(net_subnet, "set", set),
 };
 TYPE(net_subnet);
 

@@ -11,6 +11,7 @@ struct net_subnet {
         const char *subnet;  /* "10.9.0.0/24" */
         const char *gateway; /* NULL: the first address, unless the network is internal */
         struct strv ranges;  /* "10.9.0.10-10.9.0.99"; none: every address of the subnet */
+        uint32_t set;        /* not 0: those of one number stand for each other, one address comes out of all */
         struct strv exclude; /* addresses, ranges and subnets that are not given out */
 };
 

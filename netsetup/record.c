@@ -10,12 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { RECORD_MAX = 1 << 20, BOOT_LENGTH = 36 };
-static const char suffix[] = ".json";
+static const char suffix[] = ".json", begun_suffix[] = ".begun";
 
 static const struct json_field net_identity_fields[] = {
         FIELD(net_identity, "device", device),
@@ -82,16 +83,44 @@ static const char *file_of(const char *link) {
         return str_format("%s%s", link, suffix);
 }
 
+static int remove_file(int dir, const char *file) {
+        if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+                return fail(errno, "remove record %s", file);
+        return 0;
+}
+
+static const char *begun_of(const char *link) {
+        return str_format("%s%s", link, begun_suffix);
+}
+
+/* Not synced: no record outlives a boot. */
+int record_begin(int dir, const struct net_record *record) {
+        const char *text = json_write(record, &net_record_type, true), *file = begun_of(record->policy.link);
+        autofd fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return fail(errno, "make record %s", file);
+        int r = write_fd(fd, text, strlen(text));
+        return r < 0 ? fail_in(r, "record %s", file) : remove_file(dir, file_of(record->policy.link));
+}
+
+int record_keep(int dir, const char *link) {
+        const char *from = begun_of(link);
+        return renameat(dir, from, dir, file_of(link)) < 0 ? fail(errno, "keep record %s", from) : 0;
+}
+
 int record_write(int dir, const struct net_record *record) {
         const char *text = json_write(record, &net_record_type, true);
         int r = replace_file_at(dir, file_of(record->policy.link), 0600, text, strlen(text));
         return r < 0 ? fail_in(r, "record of %s %s", record->policy.id, record->policy.interface) : 0;
 }
 
-int record_read_link(int dir, const char *link, struct net_record *ret) {
+bool record_is_begun(int dir, const char *link) {
+        return faccessat(dir, begun_of(link), F_OK, 0) == 0;
+}
+
+static int read_file(int dir, const char *file, const char *link, struct net_record *ret) {
         char *text = NULL;
         size_t size = 0;
-        const char *file = file_of(link);
         int r = read_file_at(dir, file, RECORD_MAX, &text, &size);
         if (r == -ENOENT) {
                 err_clear();
@@ -104,6 +133,16 @@ int record_read_link(int dir, const char *link, struct net_record *ret) {
         if (!str_eq(policy->link, link) || !str_eq(tag_link_name(policy->id, policy->interface), link))
                 return fail_words(EINVAL, "record %s: it is of another link", file);
         return RECORD_FOUND;
+}
+
+/* One that was begun but not even written has had no effect. */
+int record_read_link(int dir, const char *link, struct net_record *ret) {
+        int r = read_file(dir, begun_of(link), link, ret);
+        if (r == RECORD_FOUND)
+                ret->is_begun = true;
+        else if (r != RECORD_ABSENT)
+                err_clear();
+        return r == RECORD_FOUND ? r : read_file(dir, file_of(link), link, ret);
 }
 
 int record_read(int dir, const char *id, const char *interface, struct net_record *ret) {
@@ -141,9 +180,10 @@ int record_list(int dir, struct net_records *ret) {
         if (!list)
                 return fail(errno, "list records");
         for (const struct dirent *entry; (entry = readdir(list));) {
-                if (entry->d_name[0] == '.' || !str_ends(entry->d_name, suffix))
+                const char *dot = strrchr(entry->d_name, '.');
+                if (entry->d_name[0] == '.' || !dot || (!str_eq(dot, suffix) && !str_eq(dot, begun_suffix)))
                         continue;
-                const char *link = arena_strndup(entry->d_name, strlen(entry->d_name) - (sizeof(suffix) - 1));
+                const char *link = arena_strndup(entry->d_name, (size_t)(dot - entry->d_name));
                 struct net_record record = { 0 };
                 int r = record_read_link(dir, link, &record);
                 if (r < 0) {
@@ -166,10 +206,8 @@ int record_list(int dir, struct net_records *ret) {
 }
 
 int record_remove(int dir, const char *link) {
-        const char *file = file_of(link);
-        if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
-                return fail(errno, "remove record %s", file);
-        return 0;
+        int r = remove_file(dir, begun_of(link));
+        return r < 0 ? r : remove_file(dir, file_of(link));
 }
 
 int record_boot(const char **ret_boot) {

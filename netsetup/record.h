@@ -1,6 +1,7 @@
-/* What is known about an attachment: one file each below ROOT/attached, written whole before the first side effect, so
- * that whatever a killed process left can be found and taken back.  Called by net.c and gc.c, and by whoever builds
- * rules anew, with the lock of net.h held.  Host side.
+/* What is known about an attachment: one file each below ROOT/attached, begun before the first side effect and kept
+ * after the last, so that whatever a killed process left can be found and taken back: with the lock held, one that was
+ * begun and not kept is of no living process.  Called by net.c and gc.c, and by whoever builds rules anew, with the
+ * lock of net.h held.  Host side.
  *
  * The file is called after the link (tag.h), so there is one for each id and interface.  What it says was meant; what
  * is there, only the kernel knows. */
@@ -16,6 +17,7 @@ struct net_identity {
 };
 
 struct net_record {
+        bool is_begun;       /* and not kept; not in the file */
         const char *boot;    /* the kernel's boot id */
         const char *network; /* NULL: none; the leases are below its name */
         const char *face;    /* who made it: "cli", "cni", "hook" */
@@ -43,8 +45,13 @@ int record_open(const char *root, int *ret_dir);
 /* RECORD_ABSENT when root has no such folder: for those who only look. */
 int record_look(const char *root, int *ret_dir);
 
-/* Puts the record in place of an earlier one, whole or not at all. */
+/* Begins an attachment, instead of an earlier one of that link; keeps it when all is done. */
+int record_begin(int dir, const struct net_record *record);
+int record_keep(int dir, const char *link);
+/* Puts a record in place of one that was kept, whole or not at all. */
 int record_write(int dir, const struct net_record *record);
+/* Begun and not kept? */
+bool record_is_begun(int dir, const char *link);
 
 /* By id and interface, or by the link's name.  RECORD_ABSENT when there is none; one that cannot be understood fails
  * with -EBADMSG or -EINVAL. */
