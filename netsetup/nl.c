@@ -18,7 +18,7 @@ void nl_closep(struct nl *nl) {
         nl->socket = NULL;
 }
 
-int nl_open(struct nl *ret) {
+static int open_bus(int bus, struct nl *ret) {
         static const struct {
                 int option;
                 const char *name;
@@ -29,7 +29,7 @@ int nl_open(struct nl *ret) {
         };
         /* The kernel answers before send returns; the timeout only keeps a broken one from holding us for ever. */
         const struct timeval timeout = { .tv_sec = 10 };
-        autonl nl = { .socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC) };
+        autonl nl = { .socket = mnl_socket_open2(bus, SOCK_CLOEXEC) };
         if (!nl.socket)
                 return fail(errno, "open netlink socket");
         for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -43,6 +43,15 @@ int nl_open(struct nl *ret) {
         ret->seq = 1;
         nl.socket = NULL;
         return 0;
+}
+
+int nl_open(struct nl *ret) {
+        return open_bus(NETLINK_ROUTE, ret);
+}
+
+int nl_open_netfilter(struct nl *ret) {
+        int r = open_bus(NETLINK_NETFILTER, ret);
+        return r == -EPROTONOSUPPORT ? fail_words(EPROTONOSUPPORT, "kernel without netfilter (nfnetlink)") : r;
 }
 
 uint64_t nl_cookie(const struct nl *nl) {
@@ -126,9 +135,9 @@ void nl_nest_end(struct nl_batch *batch, size_t nest) {
 }
 
 /* A copy of the batch numbered from seq: a batch can be sent again. */
-static char *numbered(const struct nl_batch *batch, uint32_t seq) {
-        char *copy = arena_memdup(batch->bytes, batch->used);
-        for (size_t at = 0; at < batch->used;) {
+static char *numbered(const char *bytes, size_t size, uint32_t seq) {
+        char *copy = arena_memdup(bytes, size);
+        for (size_t at = 0; at < size;) {
                 struct nlmsghdr *message = (struct nlmsghdr *)(void *)(copy + at);
                 message->nlmsg_seq = seq++;
                 at += MNL_ALIGN(message->nlmsg_len);
@@ -161,8 +170,8 @@ static int receive(struct nl *nl, void *buffer, size_t *ret_size) {
         }
 }
 
-/* The kernel's words of an error message; it may have put them behind a copy of the request. */
-static const char *extended_words(const struct nlmsghdr *message, const struct nlmsgerr *error) {
+/* An attribute of an error message; the kernel may have put them behind a copy of the request. */
+static const struct nlattr *extended(const struct nlmsghdr *message, const struct nlmsgerr *error, uint16_t type) {
         if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
                 return NULL;
         size_t header = sizeof(*error);
@@ -171,7 +180,7 @@ static const char *extended_words(const struct nlmsghdr *message, const struct n
                         return NULL;
                 header += MNL_ALIGN(error->msg.nlmsg_len) - sizeof(error->msg);
         }
-        return nl_text(nl_find(message, header, NLMSGERR_ATTR_MSG));
+        return nl_find(message, header, type);
 }
 
 static int add_answer(struct nl_reply *reply, size_t which, const struct nlmsghdr *message) {
@@ -181,7 +190,7 @@ static int add_answer(struct nl_reply *reply, size_t which, const struct nlmsghd
                 if (!refusal)
                         return fail(EPROTO, "read answer of the kernel");
                 error = refusal->error;
-                reply->answers[which].words = extended_words(message, refusal);
+                reply->answers[which].words = nl_text(extended(message, refusal, NLMSGERR_ATTR_MSG));
         } else if (nl_header(message, sizeof(error))) {
                 error = *(const int *)nl_header(message, sizeof(error));
         }
@@ -231,7 +240,7 @@ static int talk_once(struct nl *nl, const struct nl_batch *batch, struct nl_repl
         uint32_t seq = nl->seq;
         nl->seq += (uint32_t)batch->count;
         *ret = (struct nl_reply){ 0 };
-        if (mnl_socket_sendto(nl->socket, numbered(batch, seq), batch->used) < 0)
+        if (mnl_socket_sendto(nl->socket, numbered(batch->bytes, batch->used, seq), batch->used) < 0)
                 return fail(errno, "send to the kernel");
         while (ret->answered < batch->count) {
                 size_t size = 0;
@@ -254,6 +263,79 @@ int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret) {
                         return r;
         }
         return fail_words(EAGAIN, "read tables of the kernel: they changed during each of %d attempts", DUMP_TRIES);
+}
+
+int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, const uint32_t range[2],
+                   bool *ret_is_over) {
+        const char *at = bytes;
+        while (size >= sizeof(struct nlmsghdr)) {
+                const struct nlmsghdr *message = (const void *)at;
+                const struct nlmsgerr *error = NULL;
+                if (message->nlmsg_len < sizeof(*message) || message->nlmsg_len > size)
+                        return fail(EPROTO, "read answer of the kernel");
+                uint32_t which = message->nlmsg_seq - range[0];
+                if (which < range[1] && message->nlmsg_type == NLMSG_ERROR) {
+                        error = nl_header(message, sizeof(*error));
+                        if (!error || error->error > 0 || error->error < -4095)
+                                return fail(EPROTO, "read answer of the kernel");
+                }
+                if (error && error->error && !refusal->error)
+                        *refusal = (struct nl_refusal){
+                                .message = which,
+                                .error = -error->error,
+                                .words = nl_text(extended(message, error, NLMSGERR_ATTR_MSG)),
+                                .offset = nl_u32(extended(message, error, NLMSGERR_ATTR_OFFS), 0),
+                        };
+                /* A transaction that is refused as a whole is refused in the name of its first message. */
+                if (error && ((which == 0 && error->error) || which + 2 == range[1]))
+                        *ret_is_over = true;
+                size_t step = MNL_ALIGN((size_t)message->nlmsg_len);
+                at += step;
+                size -= step < size ? step : size;
+        }
+        return size == 0 ? 0 : fail(EPROTO, "read answer of the kernel");
+}
+
+int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, struct nl_refusal *ret) {
+        static _Alignas(8) char buffer[RECEIVE_SIZE];
+        const uint32_t range[2] = { nl->seq, (uint32_t)count };
+        const int room = size < INT32_MAX / 4 ? (int)size * 2 : INT32_MAX / 2;
+        int fd = mnl_socket_get_fd(nl->socket);
+        bool is_over = false, is_lost = false;
+        nl->seq += (uint32_t)count;
+        *ret = (struct nl_refusal){ 0 };
+        if (size > RECEIVE_SIZE && setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+                (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+        if (mnl_socket_sendto(nl->socket, numbered(bytes, size, range[0]), size) < 0)
+                return fail(errno, "send to the kernel");
+        while (!is_over && !(is_lost && ret->error)) {
+                size_t got = 0;
+                int r = receive(nl, buffer, &got);
+                /* So many refusals that not all fitted: the first of them did, the last answer did not. */
+                if (r == -ENOBUFS) {
+                        is_lost = true;
+                        continue;
+                }
+                if (r < 0 || (r = nl_refusal_add(ret, buffer, got, range, &is_over)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int nl_join(struct nl *nl, int group) {
+        const struct timeval forever = { 0 };
+        if (mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ||
+            setsockopt(mnl_socket_get_fd(nl->socket), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) < 0)
+                return fail(errno, "listen to the kernel's notices");
+        return 0;
+}
+
+int nl_wait(struct nl *nl) {
+        static char buffer[RECEIVE_SIZE];
+        /* Notices that did not fit are notices too. */
+        if (recv(mnl_socket_get_fd(nl->socket), buffer, sizeof(buffer), 0) < 0 && errno != ENOBUFS)
+                return errno == EINTR ? -EINTR : fail(errno, "listen to the kernel's notices");
+        return 0;
 }
 
 const void *nl_header(const struct nlmsghdr *message, size_t size) {

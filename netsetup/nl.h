@@ -49,6 +49,8 @@ void nl_closep(struct nl *nl);
 
 /* A route netlink socket of the network namespace the process is in now; it stays there when the process goes on. */
 int nl_open(struct nl *ret);
+/* The same for netfilter: nf_tables and connection tracking. */
+int nl_open_netfilter(struct nl *ret);
 
 /* The number that no other network namespace of this boot ever has: that of the socket's; 0 when the kernel has none.
  */
@@ -75,6 +77,25 @@ void nl_put_raw(struct nl_batch *batch, const void *data, size_t size);
  * times) when it was interrupted.  Returns 0 when everything was answered, with refusals in ret->answers; fails when
  * the talk itself failed. */
 int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret);
+
+/* The first thing that the kernel did not like about a transaction. */
+struct nl_refusal {
+        size_t message; /* which one: 0 is the one that begins the transaction */
+        int error;      /* 0: it was all done */
+        const char *words;
+        uint32_t offset; /* of the attribute in the message, 0 when unknown */
+};
+
+/* Sends messages of any number as one transaction: the first begins it and the last ends it, the one before that asks
+ * for an answer.  The kernel does all or nothing. */
+int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, struct nl_refusal *ret);
+/* Reads one datagram as answers to it; true in *ret_is_over with the last one.  Pure; public for its test. */
+int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, const uint32_t range[2],
+                   bool *ret_is_over);
+
+/* Waits for any message of a group that the socket has joined; what it says is dropped.  -EINTR when a signal came. */
+int nl_join(struct nl *nl, int group);
+int nl_wait(struct nl *nl);
 
 /* Reads one datagram as answers to count messages whose first has the sequence number seq.  Pure; part of nl_run,
  * public for its test: the bytes may be anything.  -EPROTO for what the kernel would never send. */
