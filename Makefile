@@ -37,9 +37,9 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--a
 	$(if $(SAN),-fsanitize=$(SAN)) $(if $(COVER),--coverage) $(if $(STATIC),-static-pie)
 
 # One door a library: yajl in specs/json_read.c and json_write.c, libseccomp in plan/seccomp.c, libcap in plan/caps.c,
-# libmnl in netsetup/nl.c.  libyajl has no pkg-config file for its archive.
+# libmnl in netsetup/nl.c, libnftnl in netsetup/nft.c.  libyajl has no pkg-config file for its archive.
 RUNDLET_LIBS := $(if $(STATIC),-lseccomp -lcap -lyajl_s,$(shell $(PKG_CONFIG) --libs libseccomp libcap yajl))
-NETSETUP_LIBS := $(shell $(PKG_CONFIG) --libs libmnl)
+NETSETUP_LIBS := $(shell $(PKG_CONFIG) --libs libmnl libnftnl)
 
 BASE_SRCS := $(wildcard specs/base/*.c)
 SPECS_SRCS := $(wildcard specs/*.c)

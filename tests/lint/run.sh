@@ -38,6 +38,7 @@ doors() {
   door 'seccomp.h' runtime/plan/seccomp.c
   door 'sys/capability.h' runtime/plan/caps.c
   door 'libmnl/.*' netsetup/nl.c netsetup/nl.h
+  door 'libnftnl/.*' netsetup/nft.c
 }
 
 # Comments and strings are blanked before code is searched.
