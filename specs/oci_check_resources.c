@@ -29,6 +29,8 @@ static void rule_cfs(struct check *c) {
                 return;
         if (cpu->quota.v < -1 || (cpu->quota.v > 0 && cpu->quota.v < MIN_CFS))
                 check_error(c, IN "cpu.quota: neither -1 nor %d or more", MIN_CFS);
+        if (cpu->quota.set && cpu->quota.v == 0)
+                check_warning(c, IN "cpu.quota: 0 is taken for no limit, which is -1");
         if (cpu->period.v != 0 && (cpu->period.v < MIN_CFS || cpu->period.v > MAX_CFS_PERIOD))
                 check_error(c, IN "cpu.period: not in %d..%d", MIN_CFS, MAX_CFS_PERIOD);
 }

@@ -89,12 +89,12 @@ static int fill_slots(struct entering *e) {
 
 /* --cgroup names one below the container's own; the kernel resolves it, so no way leads out. */
 static int open_sub_cgroup(struct entering *e) {
-        const char *name = e->options->cgroup;
+        const char *name = str_printable(e->options->cgroup);
         autocgroup own = CGROUP_NONE;
-        struct strv parts = str_split(name, '/', true);
+        struct strv parts = str_split(e->options->cgroup, '/', true);
         int r = container_cgroup(&e->container, &own);
         if (r == -ENOENT)
-                return fail_words(ENOENT, "--cgroup %s: the container has no cgroup of its own", name);
+                return fail_in(container_no_cgroup(&e->container), "--cgroup %s", name);
         for (size_t i = 0; r == 0 && i < parts.n; i++)
                 if (str_eq(parts.at[i], "..") || str_eq(parts.at[i], "."))
                         r = fail_words(EINVAL, "--cgroup %s: it must be below the container's cgroup", name);
@@ -108,7 +108,9 @@ static int open_cgroup(struct entering *e) {
         if (e->options->cgroup && *e->options->cgroup)
                 return open_sub_cgroup(e);
         int r = container_cgroup(&e->container, &e->cgroup);
-        return r == -ENOENT ? 0 : r; /* it has none of its own */
+        if (r == -ENOENT && !*e->container.record.cgroup_path)
+                return 0;                                             /* it has none of its own */
+        return r == -ENOENT ? container_no_cgroup(&e->container) : r; /* nothing runs outside its limits */
 }
 
 /* The container moved its processes into leaves of its own (systemd does): ours joins init in the one it chose. */

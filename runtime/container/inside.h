@@ -11,6 +11,9 @@
 /* The container's cgroup when it has one and it is really its own; -ENOENT without words otherwise. */
 int container_cgroup(const struct container *container, struct cgroup *ret);
 
+/* The words for -ENOENT of container_cgroup: it never had one, or somebody else removed it. */
+int container_no_cgroup(const struct container *container);
+
 /* What hooks and `state` are told. */
 struct oci_state container_oci_state(const struct container_record *record, enum container_status status);
 

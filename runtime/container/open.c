@@ -39,6 +39,13 @@ int container_cgroup(const struct container *container, struct cgroup *ret) {
         return -ENOENT;
 }
 
+int container_no_cgroup(const struct container *container) {
+        const char *path = container->record.cgroup_path;
+        if (*path)
+                return fail_words(ENOENT, "its cgroup %s is gone", path);
+        return fail_words(ENOENT, "the container has no cgroup of its own");
+}
+
 static bool is_frozen(const struct container *container) {
         autocgroup cgroup = CGROUP_NONE;
         bool frozen = false;

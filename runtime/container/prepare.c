@@ -73,6 +73,13 @@ static void find_paths(struct prepared *p) {
         p->rootfs = *root == '/' ? root : str_path(p->bundle, root);
 }
 
+static const struct probe *ask(const struct container_options *options, const struct oci_config *config) {
+        const struct oci_resources *resources = config->linux_ ? config->linux_->resources : NULL;
+        if (options->probe)
+                return options->probe;
+        return resources && resources->cpu && resources->cpu->quota.v > 0 ? probe_get_with_cpus() : probe_get();
+}
+
 int prepare_config(const struct container_options *options, struct prepared *ret) {
         struct strv warnings = { 0 };
         struct json_read_options reading = { .strict = options->strict, .warnings = &warnings };
@@ -90,7 +97,7 @@ int prepare_config(const struct container_options *options, struct prepared *ret
                 return r;
         log_warnings(&warnings);
         find_paths(&p);
-        p.probe = options->probe ? options->probe : probe_get();
+        p.probe = ask(options, p.config);
         *ret = p;
         return 0;
 }
@@ -201,7 +208,7 @@ static int check_all(const struct container_options *options, struct prepared *p
                 .waits_for_start = true,
                 .driver = options->driver,
         };
-        return plan_build(p->config, options->probe ? options->probe : probe_get(), &p->plan_options, &p->plan);
+        return plan_build(p->config, ask(options, p->config), &p->plan_options, &p->plan);
 }
 
 int container_check(const struct container_options *options, struct strv *errors, struct strv *warnings) {

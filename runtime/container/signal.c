@@ -25,15 +25,12 @@ static bool shares_pids(const struct container *container) {
         return !namespace || namespace->path;
 }
 
+/* Killing works on frozen ones; left frozen, the next process put there would hang.  So whatever fails, it is thawed.
+ */
 static int kill_cgroup(const struct cgroup *cgroup) {
-        bool frozen;
         int r = cgroup_kill(cgroup);
-        if (r < 0)
-                return r;
-        /* Killing works on frozen ones; left frozen, the next process put there would hang. */
-        if (cgroup_is_frozen(cgroup, &frozen) == 0 && frozen)
-                r = cgroup_freeze(cgroup, false);
-        return r == -ENOENT ? 0 : r;
+        cgroup_let_go(cgroup);
+        return r;
 }
 
 static int kill_init(const struct container *container, int number) {
@@ -64,11 +61,11 @@ static int kill_living(const struct container *container, int number, bool all) 
         if (everything && r == 0)
                 return number == SIGKILL ? kill_cgroup(&cgroup) : cgroup_signal(&cgroup, number);
         if (all && r == -ENOENT)
-                return fail_words(ENOENT, "kill --all: the container has no cgroup of its own");
+                return fail_in(container_no_cgroup(container), "--all");
         int killed = kill_init(container, number);
-        if (killed == 0 && number == SIGKILL && r == 0 && container->status == CONTAINER_PAUSED)
-                r = cgroup_freeze(&cgroup, false);
-        return killed < 0 ? killed : r == -ENOENT ? 0 : r;
+        if (number == SIGKILL && r == 0 && container->status == CONTAINER_PAUSED)
+                cgroup_let_go(&cgroup);
+        return killed;
 }
 
 int container_kill(const char *root, const char *id, int number, bool all) {
@@ -101,7 +98,7 @@ static int change_frozen(const char *root, const char *id, bool frozen) {
                 return fail_words(EINVAL, "container not paused: %s", id);
         r = container_cgroup(&container, &cgroup);
         if (r == -ENOENT)
-                return fail_words(ENOENT, "the container %s has no cgroup of its own", id);
+                return fail_in(container_no_cgroup(&container), "%s", id);
         return r < 0 ? r : cgroup_freeze(&cgroup, frozen);
 }
 

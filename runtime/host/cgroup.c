@@ -2,6 +2,7 @@
 
 #include "runtime/host/cgroup_tree.h"
 #include "runtime/host/scope.h"
+#include "runtime/plan/id_list.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
@@ -184,7 +185,7 @@ int cgroup_set_label(int fd, const char *name, const char *value) {
 }
 
 /* The cgroup exists already: it is taken when nothing lives in it, and stays when the container goes. */
-static int adopt(int fd, const char *path, const char *label) {
+static int check_unused(int fd, const char *path) {
         char *text;
         const char *child = NULL;
         int r = read_file_at(fd, "cgroup.procs", FILE_MAX, &text, NULL);
@@ -198,9 +199,7 @@ static int adopt(int fd, const char *path, const char *label) {
                 r = cgroup_first_child(fd, &child);
         if (r == 0 && child)
                 return fail_words(EBUSY, "use the cgroup %s: it has the child %s already", path, child);
-        if (r == 0 && read_words(fd, "cgroup.freeze", &text) == 0 && str_eq(text, "1"))
-                return fail_words(EBUSY, "use the cgroup %s: it is frozen", path);
-        return r < 0 ? r : cgroup_set_label(fd, "adopted", label);
+        return r;
 }
 
 /* Opens the folder name below dir, making it when it is missing. */
@@ -217,9 +216,51 @@ static int enter(int dir, const char *name, bool *ret_made) {
         return fd >= 0 ? fd : -errno;
 }
 
+static int fail_make(int r, const char *where) {
+        if (r == -EAGAIN)
+                return fail_words(EAGAIN,
+                                  "make the cgroup %s: a cgroup above it takes no more (cgroup.max.descendants, "
+                                  "cgroup.max.depth)",
+                                  where);
+        return fail(r, "make the cgroup %s", where);
+}
+
+/* What is at fd now, made by us or found, becomes the container's.  One that we made is labelled at once: a create that
+ * is killed leaves something that says whose it is. */
+static int take(const struct cgroup_making *making, int fd, bool made) {
+        bool frozen;
+        int r = made ? cgroup_set_label(fd, "container", making->label) : check_unused(fd, making->path);
+        if (r == 0)
+                r = cgroup_event(fd, "frozen", &frozen);
+        if (r == 0 && frozen) /* the container's first process would never come to say that it lives */
+                return fail_words(EBUSY,
+                                  made ? "use the cgroup %s: a cgroup above it is frozen"
+                                       : "use the cgroup %s: it is frozen",
+                                  making->path);
+        if (r == 0 && !made)
+                r = cgroup_set_label(fd, "adopted", making->label);
+        return r;
+}
+
+/* The common case: only the last cgroup is missing, and no walk is needed to make it.  -ENOENT without words: not so.
+ */
+static int make_last(const struct cgroup_making *making, int *ret_fd) {
+        const char *where = str_format("%s%s", making->probe->cgroup_root, making->path);
+        if (mkdir(where, 0755) < 0)
+                return errno == ENOENT || errno == EEXIST ? -ENOENT : fail_make(-errno, where);
+        autofd fd = open(where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int r = fd < 0 ? fail(errno, "open the cgroup %s", where) : take(making, fd, true);
+        if (r < 0) {
+                (void)rmdir(where);
+                return r == -ENOENT ? -ENODEV : r; /* gone again: once more */
+        }
+        *ret_fd = fd_take(&fd);
+        return 0;
+}
+
 /* One walk from the base down.  -ENOENT without a made cgroup: a parent was removed under us by another container's
  * end. */
-static int make_once(const struct cgroup_making *making, struct cgroup *ret) {
+static int make_all(const struct cgroup_making *making, int *ret_fd) {
         struct strv parts = str_split(making->path + strlen(making->base), '/', true);
         const char *where = str_format("%s%s", making->probe->cgroup_root, making->base);
         autofd fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -227,25 +268,22 @@ static int make_once(const struct cgroup_making *making, struct cgroup *ret) {
         if (fd < 0)
                 return fail(errno, "open %s", where);
         for (size_t i = 0; i < parts.n; i++) {
-                int r = enable_controllers(making->plan, fd, where);
-                if (r < 0)
-                        return r;
                 where = str_path(where, parts.at[i]);
                 int child = enter(fd, parts.at[i], &made);
                 if (child < 0)
-                        return fail(child, "make the cgroup %s", where);
+                        return fail_make(child, where);
                 (void)fd_close(fd);
                 fd = child;
-                if (made && i + 1 < parts.n)
-                        r = cgroup_set_label(fd, "parent", "1");
+                int r = made && i + 1 < parts.n ? cgroup_set_label(fd, "parent", "1") : 0;
                 if (r < 0)
                         return r;
         }
-        int r = made ? cgroup_set_label(fd, "container", making->label) : adopt(fd, making->path, making->label);
-        if (r < 0)
-                return r;
-        *ret = (struct cgroup){ making->path, fd_take(&fd), making->label, making->probe };
-        return 0;
+        int r = take(making, fd, made);
+        if (r < 0 && made)
+                (void)rmdir(where);
+        if (r == 0)
+                *ret_fd = fd_take(&fd);
+        return r;
 }
 
 /* What the cgroup offers already is not asked for again. */
@@ -260,9 +298,10 @@ static int needs_more(const struct cgroup *cgroup, const struct plan *plan, bool
         return 0;
 }
 
-int cgroup_enable(const struct cgroup *cgroup, const struct plan *plan) {
-        struct strv parts = str_split(cgroup->path, '/', true);
-        const char *where = cgroup->probe->cgroup_root;
+/* base: as in struct cgroup_making. */
+static int enable_below(const char *base, const struct cgroup *cgroup, const struct plan *plan) {
+        struct strv parts = str_split(cgroup->path + strlen(base), '/', true);
+        const char *where = str_format("%s%s", cgroup->probe->cgroup_root, base);
         bool is_needed;
         int r = needs_more(cgroup, plan, &is_needed);
         if (r < 0 || !is_needed)
@@ -280,6 +319,26 @@ int cgroup_enable(const struct cgroup *cgroup, const struct plan *plan) {
                 fd = child;
         }
         return r;
+}
+
+int cgroup_enable(const struct cgroup *cgroup, const struct plan *plan) {
+        return enable_below("", cgroup, plan);
+}
+
+static int make_once(const struct cgroup_making *making, struct cgroup *ret) {
+        autofd fd = -1;
+        int r = make_last(making, &fd);
+        if (r == -ENOENT)
+                r = make_all(making, &fd);
+        if (r < 0)
+                return r;
+        autocgroup cgroup = { making->path, fd_take(&fd), making->label, making->probe };
+        r = making->plan->controllers.n ? enable_below(making->base, &cgroup, making->plan) : 0;
+        if (r < 0)
+                return r;
+        *ret = cgroup;
+        cgroup = (struct cgroup)CGROUP_NONE;
+        return 0;
 }
 
 int cgroup_make_below(const struct cgroup_making *making, struct cgroup *ret) {
@@ -336,13 +395,45 @@ int cgroup_open(const struct probe *probe, const char *path, struct cgroup *ret)
 
 /* -- limits -- */
 
+/* The kernel takes a list of what may be plugged in one day, and lets the container run anywhere when none of it is
+ * there: what is asked for must be there now. */
+static int check_is_there(const struct cgroup *cgroup, const struct cgroup_write *write) {
+        static struct id_mask wanted, offered; /* too large for the stack */
+        char *there;
+        if (!write->place || (!str_eq(write->file, "cpuset.cpus") && !str_eq(write->file, "cpuset.mems")) ||
+            str_starts(write->place, "linux.resources.unified"))
+                return 0;
+        if (read_words(cgroup->fd, str_format("../%s.effective", write->file), &there) < 0) {
+                err_clear();
+                return 0;
+        }
+        memset(&wanted, 0, sizeof(wanted));
+        memset(&offered, 0, sizeof(offered));
+        int r = id_list_read(write->place, write->value, &wanted);
+        if (r == 0)
+                r = id_list_read(write->place, there, &offered);
+        for (size_t i = 0; r == 0 && i < wanted.used; i++)
+                if (wanted.words[i] & ~offered.words[i])
+                        return fail_words(EINVAL, "%s: %s: only %s can be had here", write->place, write->value, there);
+        return r;
+}
+
+static int write_value(const struct cgroup *cgroup, const char *file, const char *value) {
+        return *value ? write_file_at(cgroup->fd, file, value, strlen(value))
+                      : write_file_at(cgroup->fd, file, "\n", 1);
+}
+
 int cgroup_apply_one(const struct cgroup *cgroup, const struct cgroup_write *write) {
         const char *file = write->file, *value = write->value;
-        int r = write_file_at(cgroup->fd, file, value, strlen(value));
-        if (r == -ENOENT && write->or_file) {
+        int r = check_is_there(cgroup, write);
+        if (r < 0)
+                return r;
+        r = write_value(cgroup, file, value);
+        /* EOPNOTSUPP: io.bfq.weight of a device that has another scheduler. */
+        if ((r == -ENOENT || r == -EOPNOTSUPP) && write->or_file) {
                 file = write->or_file;
                 value = write->or_value ? write->or_value : value;
-                r = write_file_at(cgroup->fd, file, value, strlen(value));
+                r = write_value(cgroup, file, value);
         }
         bool is_needless = r == -ENOENT && write->controller && str_eq(value, "max");
         if (r == 0 || is_needless || (write->tolerate && r == -write->tolerate)) {

@@ -46,8 +46,8 @@ int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan);
  * not load one: device nodes are out of its reach anyway. */
 int cgroup_attach_devices(const struct cgroup *cgroup, const struct plan *plan);
 
-/* The same for one that lives: a plan without a filter ends the older one (its rules allow everything).  *ret_old is the
- * program whose place was taken, -1: none; whoever wants it back gives it to cgroup_return_devices. */
+/* The same for one that lives: a plan without a filter ends the older one (its rules allow everything).  *ret_old is
+ * the program whose place was taken, -1: none; whoever wants it back gives it to cgroup_return_devices. */
 int cgroup_replace_devices(const struct cgroup *cgroup, const struct plan *plan, int *ret_old);
 int cgroup_return_devices(const struct cgroup *cgroup, int old);
 
@@ -55,8 +55,11 @@ int cgroup_return_devices(const struct cgroup *cgroup, int old);
  * config-linux.md "Cgroup ownership". */
 int cgroup_delegate(const struct cgroup *cgroup, uint32_t uid);
 
-/* Freezes or thaws and waits for cgroup.events to say so (inotify/poll, no sleeping), at most 10 s. */
+/* Freezes or thaws and waits for cgroup.events to say so (poll, no sleeping), at most 10 s; what could not be frozen is
+ * thawed.  One that is held by a frozen cgroup above it is not waited for. */
 int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
+/* Thaws without waiting and without a word, when whatever is in it is to end. */
+void cgroup_let_go(const struct cgroup *cgroup);
 int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret);
 
 /* Kills every process below it: cgroup.kill (5.14), else a bounded loop of pidfd kills over the tree.  Works on frozen

@@ -138,16 +138,34 @@ int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret) {
         return cgroup_event(cgroup->fd, "frozen", ret);
 }
 
+void cgroup_let_go(const struct cgroup *cgroup) {
+        struct err_saved why;
+        err_save(&why);
+        (void)write_file_at(cgroup->fd, "cgroup.freeze", "0", 1);
+        err_restore(&why);
+}
+
+/* A cgroup above it that is frozen keeps it so. */
+static bool is_held_from_above(const struct cgroup *cgroup) {
+        bool frozen = false;
+        autofd above = openat(cgroup->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (above >= 0 && cgroup_event(above, "frozen", &frozen) < 0)
+                err_clear(); /* the root of the hierarchy has no events and is never frozen */
+        return frozen;
+}
+
 int cgroup_freeze(const struct cgroup *cgroup, bool frozen) {
         const char *what = frozen ? "freeze" : "thaw";
         int r = write_file_at(cgroup->fd, "cgroup.freeze", frozen ? "1" : "0", 1);
         if (r < 0)
                 return fail_in(r, "%s the cgroup %s", what, cgroup->path);
+        if (!frozen && is_held_from_above(cgroup))
+                return fail_words(EBUSY, "thaw the cgroup %s: a cgroup above it is frozen", cgroup->path);
         r = cgroup_await_event(cgroup->fd, "frozen", frozen, WAIT_MS);
         if (r == 0)
                 return 0;
         if (frozen) /* never left half frozen */
-                (void)write_file_at(cgroup->fd, "cgroup.freeze", "0", 1);
+                cgroup_let_go(cgroup);
         if (r == -ETIMEDOUT)
                 return fail_words(ETIMEDOUT, "%s the cgroup %s: not done after %d s", what, cgroup->path,
                                   WAIT_MS / 1000);
@@ -435,16 +453,11 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
 
 const char *cgroup_missing(const struct probe *probe, const char *path) {
         const char *missing = NULL;
-        while (*path) {
-                struct cgroup found = CGROUP_NONE;
-                int r = cgroup_open(probe, path, &found);
-                (void)fd_close(found.fd);
-                if (r != -ENOENT)
-                        break;
+        while (probe->cgroup_root && *path && access(str_format("%s%s", probe->cgroup_root, path), F_OK) < 0 &&
+               errno == ENOENT) {
                 missing = path;
                 path = arena_strndup(path, (size_t)(strrchr(path, '/') - path));
         }
-        err_clear();
         return missing;
 }
 

@@ -103,7 +103,7 @@ static void take_away(struct probe *probe, const char *list) {
                 probe->cgroup_root = NULL;
 }
 
-const struct probe *probe_get(void) {
+static struct probe *ask_once(void) {
         static struct probe probe;
         static bool is_asked;
         if (is_asked)
@@ -128,4 +128,15 @@ const struct probe *probe_get(void) {
         take_away(&probe, getenv("RUNDLET_PROBE_WITHOUT"));
         is_asked = true;
         return &probe;
+}
+
+const struct probe *probe_get(void) {
+        return ask_once();
+}
+
+const struct probe *probe_get_with_cpus(void) {
+        struct probe *probe = ask_once();
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        probe->cpus = cpus > 0 ? (unsigned)cpus : 0;
+        return probe;
 }

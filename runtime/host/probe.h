@@ -11,4 +11,7 @@
  * what cannot be asked is absent. */
 const struct probe *probe_get(void);
 
+/* The same with the number of processors, which a quota of several is compared with. */
+const struct probe *probe_get_with_cpus(void);
+
 #endif

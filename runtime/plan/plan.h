@@ -74,6 +74,7 @@ struct probe {
         uint64_t capabilities;               /* effective capabilities of this process */
         const char *cgroup_root;             /* the cgroup2 mount, NULL: none */
         bool can_set_rlimits, can_lower_oom; /* CAP_SYS_RESOURCE */
+        unsigned cpus;                       /* online; 0: nobody asked */
 };
 
 /* Choices of the command line that shape the plan. */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PLACE   "linux.resources."
 #define V1_ONLY "cgroup v2 has no such limit"
@@ -119,11 +120,21 @@ uint64_t resource_cpu_weight(uint64_t shares) {
         return low;
 }
 
+/* Kubernetes hands on limits of nodes larger than this one. */
+static void warn_of_quota(struct build *b, uint64_t quota, uint64_t period) {
+        unsigned cpus = b->probe->cpus;
+        if (cpus && quota / cpus >= period && quota > period * cpus)
+                plan_warn(b->plan, PLACE "cpu.quota: %llu in each %llu is more than the %u processor%s here can give",
+                          (unsigned long long)quota, (unsigned long long)period, cpus, cpus == 1 ? "" : "s");
+}
+
 static int add_cpu_limit(struct build *b, const struct oci_cpu *cpu) {
         bool has_quota = cpu->quota.set && cpu->quota.v != 0, has_period = cpu->period.set && cpu->period.v != 0;
         if (has_quota || has_period) {
                 const char *quota = has_quota ? limit_text(cpu->quota.v) : "max";
                 unsigned long long period = has_period ? cpu->period.v : 100000; /* the kernel's default */
+                if (has_quota && cpu->quota.v > 0)
+                        warn_of_quota(b, (uint64_t)cpu->quota.v, period);
                 resource_write(b,
                                &(struct cgroup_write){ .controller = "cpu",
                                                        .file = "cpu.max",
@@ -204,22 +215,48 @@ static void add_rdma(struct build *b, const struct oci_resources *res) {
         }
 }
 
-/* Every key is a file, known to us or not; what stands before its first dot is the controller. */
+/* Files of the core that are no limits: written before the container lives, they keep it from living, or they take
+ * from the runtime what it must know. */
+static const char *const not_limits[][2] = {
+        { "cgroup.procs", "the runtime alone puts processes there" },
+        { "cgroup.threads", "the runtime alone puts processes there" },
+        { "cgroup.kill", "the runtime has the command kill for it" },
+        { "cgroup.freeze", "the runtime has the command pause for it" },
+        { "cgroup.type", "a container needs a domain" },
+        { "cgroup.subtree_control", "no process could be put there any more" },
+};
+
+static int check_unified(const char *place, const char *key) {
+        const char *dot = strchr(key, '.');
+        if (strchr(key, '/'))
+                return fail_words(EINVAL, "%s: a file name, no path", place);
+        if (!dot || dot == key)
+                return fail_words(EINVAL, "%s: a file name begins with its controller and a dot", place);
+        for (size_t i = 0; i < sizeof(not_limits) / sizeof(not_limits[0]); i++)
+                if (str_eq(key, not_limits[i][0]))
+                        return fail_words(EINVAL, "%s: refused: %s", place, not_limits[i][1]);
+        return 0;
+}
+
+/* Every key is a file, known to us or not; what stands before its first dot is the controller.  The kernel takes one
+ * line (one device of io.max) a write; no line at all empties a list (cpuset.cpus). */
 static int add_unified(struct build *b, const struct oci_resources *res) {
         for (size_t i = 0; i < res->unified.n; i++) {
                 const char *key = res->unified.at[i].key;
-                const char *place = str_format(PLACE "unified.%s", str_printable(key));
-                struct strv parts = str_split(key, '.', false);
-                struct strv components = str_split(key, '/', false);
-                if (components.n > 1)
-                        return fail_words(EINVAL, "%s: a file name, no path", place);
-                if (parts.n < 2 || !*parts.at[0])
-                        return fail_words(EINVAL, "%s: a file name begins with its controller and a dot", place);
-                resource_write(b,
-                               &(struct cgroup_write){ .controller = str_eq(parts.at[0], "cgroup") ? NULL : parts.at[0],
-                                                       .file = key,
-                                                       .value = res->unified.at[i].value,
-                                                       .place = place });
+                struct cgroup_write write = { .file = key,
+                                              .place = str_format(PLACE "unified.%s", str_printable(key)) };
+                int r = check_unified(write.place, key);
+                if (r < 0)
+                        return r;
+                if (!str_starts(key, "cgroup."))
+                        write.controller = arena_strndup(key, strcspn(key, "."));
+                struct strv lines = str_split(res->unified.at[i].value, '\n', true);
+                if (lines.n == 0)
+                        strv_add(&lines, "");
+                for (size_t line = 0; line < lines.n; line++) {
+                        write.value = lines.at[line];
+                        resource_write(b, &write);
+                }
         }
         return 0;
 }

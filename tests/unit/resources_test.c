@@ -59,9 +59,13 @@ static const struct resource_case good[] = {
           "hugetlb.2MB.rsvd.max=4194304 or hugetlb.2MB.max=4194304", "hugetlb", "" },
         { "\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":10000},\"mlx4_0\":{\"hcaObjects\":1},\"rxe3\":{}}",
           "rdma.max=mlx5_1 hca_handle=3 hca_object=10000; rdma.max=mlx4_0 hca_object=1", "rdma", "" },
-        { "\"unified\":{\"memory.high\":\"5\",\"cgroup.freeze\":\"0\",\"memory.oom.group\":\"1\",\"new.thing\":\" x "
+        { "\"unified\":{\"memory.high\":\"5\",\"cgroup.max.depth\":\"0\",\"memory.oom.group\":\"1\",\"new.thing\":\" x "
           "\"}",
-          "memory.high=5; cgroup.freeze=0; memory.oom.group=1; new.thing= x ", "memory new", "" },
+          "memory.high=5; cgroup.max.depth=0; memory.oom.group=1; new.thing= x ", "memory new", "" },
+        { "\"unified\":{\"io.max\":\"259:0 rbps=2097152 wiops=120\\n253:0 rbps=max\\n\",\"cpuset.cpus\":\"\"}",
+          "io.max=259:0 rbps=2097152 wiops=120; io.max=253:0 rbps=max; cpuset.cpus=", "io cpuset", "" },
+        { "\"unified\":{\"misc.max\":\"sev 1\",\"cgroup.pressure\":\"0\",\"cgrouplike.x\":\"1\"}",
+          "misc.max=sev 1; cgroup.pressure=0; cgrouplike.x=1", "misc cgrouplike", "" },
         { "\"memory\":{\"limit\":9},\"pids\":{\"limit\":3},\"unified\":{\"memory.max\":\"7\"}",
           "memory.max=9; pids.max=3; memory.max=7", "memory pids", "" },
 };
@@ -83,6 +87,16 @@ static const struct {
         { "\"unified\":{\"../x.y\":\"1\"}", "linux.resources.unified" },
         { "\"unified\":{\"memory\":\"1\"}", "linux.resources.unified.memory" },
         { "\"unified\":{\".x\":\"1\"}", "linux.resources.unified" },
+        { "\"unified\":{\"..\":\"1\"}", "linux.resources.unified" },
+        { "\"unified\":{\"memory.max/../x\":\"1\"}", "linux.resources.unified.memory.max/../x: a file name, no path" },
+        { "\"unified\":{\"a\\nb.c/d\":\"1\"}", "linux.resources.unified.a\\nb.c/d: a file name, no path" },
+        { "\"unified\":{\"cgroup.procs\":\"1\"}", "linux.resources.unified.cgroup.procs: refused: " },
+        { "\"unified\":{\"cgroup.threads\":\"1\"}", "linux.resources.unified.cgroup.threads: refused: " },
+        { "\"unified\":{\"cgroup.kill\":\"1\"}", "linux.resources.unified.cgroup.kill: refused: " },
+        { "\"unified\":{\"cgroup.freeze\":\"1\"}", "linux.resources.unified.cgroup.freeze: refused: " },
+        { "\"unified\":{\"cgroup.type\":\"threaded\"}", "linux.resources.unified.cgroup.type: refused: " },
+        { "\"unified\":{\"cgroup.subtree_control\":\"+pids\"}",
+          "linux.resources.unified.cgroup.subtree_control: refused: " },
 };
 
 static struct build *build_of(const char *resources) {
@@ -143,19 +157,27 @@ static void test_many(void) {
         CHECK_INT(right, 100);
 }
 
-/* The fixed points of the conversion, what others documented for values between, and that it never goes down. */
+/* Computed with sixty decimal digits from the formula; and the result never goes down. */
 static void test_cpu_weight(void) {
-        static const uint64_t pairs[][2] = { { 0, 1 },
-                                             { 1, 1 },
-                                             { 2, 1 },
-                                             { 3, 2 },
-                                             { 512, 59 },
-                                             { 1024, 100 },
-                                             { 2000, 170 },
-                                             { 22000, 1204 },
-                                             { 262143, 10000 },
-                                             { 262144, 10000 },
-                                             { UINT64_MAX, 10000 } };
+        static const uint64_t pairs[][2] = { { 0, 1 },          { 1, 1 },          { 2, 1 },
+                                             { 3, 2 },          { 4, 2 },          { 5, 2 },
+                                             { 8, 3 },          { 10, 4 },         { 16, 5 },
+                                             { 20, 6 },         { 50, 10 },        { 64, 12 },
+                                             { 100, 17 },       { 102, 17 },       { 128, 21 },
+                                             { 200, 29 },       { 204, 29 },       { 256, 35 },
+                                             { 300, 39 },       { 409, 49 },       { 500, 58 },
+                                             { 512, 59 },       { 600, 66 },       { 768, 80 },
+                                             { 819, 84 },       { 1000, 99 },      { 1023, 100 },
+                                             { 1024, 100 },     { 1025, 101 },     { 1100, 106 },
+                                             { 1500, 136 },     { 2000, 170 },     { 2048, 174 },
+                                             { 3000, 236 },     { 3072, 240 },     { 4000, 297 },
+                                             { 4096, 303 },     { 5000, 356 },     { 8192, 532 },
+                                             { 10000, 627 },    { 10240, 639 },    { 16384, 942 },
+                                             { 20000, 1112 },   { 22000, 1204 },   { 32768, 1681 },
+                                             { 50000, 2402 },   { 65536, 3023 },   { 100000, 4340 },
+                                             { 102400, 4429 },  { 131072, 5478 },  { 200000, 7899 },
+                                             { 250000, 9595 },  { 262000, 9996 },  { 262143, 10000 },
+                                             { 262144, 10000 }, { 300000, 10000 }, { UINT64_MAX, 10000 } };
         for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
                 CHECK_INT(resource_cpu_weight(pairs[i][0]), pairs[i][1]);
         size_t falls = 0;
@@ -167,10 +189,39 @@ static void test_cpu_weight(void) {
         CHECK_INT(falls, 0);
 }
 
+/* What a machine can give is known only where it was asked. */
+static void test_quota_above(void) {
+        static const struct {
+                unsigned cpus;
+                const char *cpu, *warning;
+        } cases[] = {
+                { 0, "\"quota\":900000000", "" },
+                { 2, "\"quota\":200000", "" },
+                { 2, "\"quota\":200001",
+                  "linux.resources.cpu.quota: 200001 in each 100000 is more than the 2 processors here can give" },
+                { 1, "\"quota\":20001,\"period\":20000",
+                  "linux.resources.cpu.quota: 20001 in each 20000 is more than the 1 processor here can give" },
+                { 4, "\"quota\":80000,\"period\":20000", "" },
+                { 1, "\"quota\":-1,\"period\":20000", "" },
+                { 2, "\"quota\":9223372036854775807",
+                  "linux.resources.cpu.quota: 9223372036854775807 in each 100000 is more than the 2 processors here "
+                  "can give" },
+        };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct build *b = build_of(str_format("\"cpu\":{%s}", cases[i].cpu));
+                struct probe probe = *b->probe;
+                probe.cpus = cases[i].cpus;
+                b->probe = &probe;
+                CHECK_ROW(plan_resources(b) == 0, cases[i].cpu);
+                CHECK_STR(plan_case_warnings(b->plan), cases[i].warning);
+        }
+}
+
 int main(void) {
         test_tables();
         test_pids_of_old();
         test_many();
         test_cpu_weight();
+        test_quota_above();
         return test_done();
 }
