@@ -257,3 +257,130 @@ strace_at() { # NAME WHAT: runs COMMAND
   done < <(awk '/^(bpf|flock|fsync|openat|openat2|read|renameat|renameat2|write) /' "$BATS_TEST_TMPDIR/calls" |
     awk -v every="${IN_VM:+8}" 'NR % (every ? every : 1) == 0')
 }
+
+# --- with controllers ----------------------------------------------------------------------------------------------
+@test "every option is a file of the cgroup, and -1 is no limit" {
+  needs_controller memory cpu cpuset pids io
+  create
+  update --memory 64M --memory-swap=100663296 --memory-reservation 16m --cpu-share 2048 --cpu-quota 50000 --cpu-period 200000 \
+    --cpu-burst 10000 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 7 --blkio-weight 505
+  holds memory.max 67108864 memory.swap.max 33554432 memory.low 16777216 cpu.weight 174 cpu.max "50000 200000" \
+    cpu.max.burst 10000 cpuset.cpus 0 cpuset.mems 0 pids.max 7
+  grep -qx 'default [0-9]*' "$CGROUPS/$ID/io.weight"
+  [ "$(cat "$CGROUPS/$ID/io.weight")" != "default 100" ]
+  kept .cpu.shares 2048
+  kept .memory '{"limit":67108864,"reservation":16777216,"swap":100663296}'
+  kept .blockIO.weight 505
+  start
+  rundlet pause "$ID"
+  update --memory=-1 --memory-reservation -1 --cpu-quota -1 --pids-limit -1 --cpu-burst 0
+  # no limit for memory leaves none for memory and swap
+  holds memory.max max memory.swap.max max memory.low max cpu.max "max 200000" pids.max max cpu.max.burst 0 cpuset.cpus 0
+  kept .memory '{"limit":-1,"reservation":-1,"swap":-1}'
+  rundlet resume "$ID"
+  update --cpu-idle 1
+  holds cpu.idle 1
+  [ "$(rundlet exec "$ID" echo alive </dev/null)" = alive ]
+}
+
+@test "what a conversion needs and was not given comes from what is set" {
+  needs_controller memory cpu pids
+  create_with '{"memory": {"limit": 67108864, "swap": 100663296},
+    "cpu": {"quota": 40000, "period": 50000, "burst": 20000, "shares": 512}}'
+  # memory and swap together stay what they are
+  update --memory 80M
+  holds memory.max 83886080 memory.swap.max 16777216
+  refused "linux.resources.memory.swap: " update --memory 128M "$ID"
+  holds memory.max 83886080 memory.swap.max 16777216
+  # only what is given is written
+  echo 50331648 >"$CGROUPS/$ID/memory.max"
+  update --memory-swap 90M
+  holds memory.max 50331648 memory.swap.max 10485760
+  # quota and period are one file
+  update --cpu-quota 30000
+  holds cpu.max "30000 50000" cpu.max.burst 20000
+  update --cpu-period 60000
+  holds cpu.max "30000 60000"
+  # a burst fits into the quota on the way up and on the way down
+  refused "together with what is set already: linux.resources.cpu.burst: above quota" update --cpu-quota 10000 "$ID"
+  update --cpu-quota 10000 --cpu-burst 5000
+  holds cpu.max "10000 60000" cpu.max.burst 5000
+  update --cpu-quota 90000 --cpu-burst 80000
+  holds cpu.max "90000 60000" cpu.max.burst 80000
+  # an idle group has no weight; its share comes back
+  holds cpu.weight 59
+  update --cpu-idle 1
+  holds cpu.idle 1
+  run rundlet update --cpu-share 1024 "$ID"
+  [ "$status" = 0 ]
+  [[ $output = *"linux.resources.cpu.shares: an idle group has no weight, left out"* ]]
+  update --cpu-idle 0
+  holds cpu.idle 0 cpu.weight 100
+  # refused after it ceased to be idle, or began to be
+  update --cpu-share 512
+  refused_json cgroup.nonsense '{"cpu": {"idle": 1}, "unified": {"cgroup.nonsense": "1"}}'
+  holds cpu.idle 0 cpu.weight 59
+  update --cpu-idle 1
+  refused_json cgroup.nonsense '{"cpu": {"idle": 0, "shares": 4096}, "unified": {"cgroup.nonsense": "1"}}'
+  holds cpu.idle 1
+  # a limit of 0 is one since 1.3
+  update --pids-limit 5
+  update --pids-limit 0
+  holds pids.max 5
+}
+
+@test "all files are as they were after a refusal: devices in io.max, defaults, what was inherited" {
+  needs_controller memory cpu cpuset pids io
+  truncate -s 16M "$BATS_TEST_TMPDIR/disk"
+  device=$(losetup -f --show "$BATS_TEST_TMPDIR/disk")
+  major=$(($(stat -c '0x%t' "$device"))) minor=$(($(stat -c '0x%T' "$device")))
+  config --argjson major "$major" --argjson minor "$minor" '.linux.resources += {
+    blockIO: {throttleReadBpsDevice: [{major: $major, minor: $minor, rate: 1048576}]},
+    cpu: {quota: 20000, burst: 10000, cpus: "0-1"}, memory: {limit: 67108864, reservation: 4194304}, pids: {limit: 9}}'
+  run_detached
+  state() {
+    (cd "$CGROUPS/$ID" && grep -s . memory.max memory.low memory.swap.max cpu.max cpu.max.burst cpu.weight cpuset.cpus \
+      cpuset.mems cpuset.cpus.effective cpuset.mems.effective pids.max io.max io.weight)
+  }
+  before=$(state)
+  six=$(jq -n --argjson major "$major" --argjson minor "$minor" '{major: $major, minor: $minor} as $device | {
+    memory: {limit: 33554432, reservation: -1}, cpu: {quota: 5000, burst: 1000, shares: 7, cpus: "1", mems: "0"},
+    pids: {limit: -1}, blockIO: {weight: 500, throttleReadBpsDevice: [$device + {rate: 5}],
+      throttleWriteIOPSDevice: [$device + {rate: 7}, {major: 4000, minor: 1, rate: 7}]}}')
+  run rundlet update -r - "$ID" <<<"$six"
+  echo "$output"
+  refusal="$status $output"
+  after=$(state)
+  update_json "$(jq 'del(.blockIO.throttleWriteIOPSDevice[1])' <<<"$six")"
+  changed=$(state)
+  rundlet delete --force "$ID"
+  losetup -d "$device"
+  # Some kernels take no "inherited" back from a cgroup with processes: then what was in effect is named.
+  diff <(echo "$before") <(grep -v ^cpuset.mems: <<<"$after")
+  [[ $refusal = "1 rundlet: error: update $ID: linux.resources.blockIO.throttleWriteIOPSDevice[1]: write 4000:1 wiops=7 to io.max of the cgroup: No such device" ]]
+  for line in memory.max:33554432 memory.low:max "cpu.max:5000 100000" cpu.max.burst:1000 cpu.weight:2 cpuset.cpus:1 cpuset.mems:0 \
+    pids.max:max "io.max:$major:$minor rbps=5 wbps=max riops=max wiops=7"; do
+    grep -qxF "$line" <<<"$changed" || { echo "no $line in:"; echo "$changed"; return 1; }
+  done
+}
+
+@test "a limit below what is in use: the kernel decides, or with checkBeforeUpdate both numbers are said" {
+  needs_controller memory
+  config '.linux.resources.memory = {limit: 134217728, swap: 134217728, checkBeforeUpdate: true}'
+  payload sh -c 'a=xxxxxxxxxxxxxxxx; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do a=$a$a; done
+    echo ready; sleep 3000; echo $a'
+  run_detached
+  wait_for grep -q ready "$OUT"
+  run rundlet update --memory 2m --memory-swap 2m "$ID"
+  echo "$output"
+  [ "$status" = 1 ]
+  used=$(sed -n 's/.*linux.resources.memory.limit: 2097152 is less than the \([0-9]*\) in use.*/\1/p' <<<"$output")
+  [ "$used" -gt 16777216 ]
+  holds_limit=$(cat "$CGROUPS/$ID/memory.max")
+  [ "$holds_limit" = 134217728 ]
+  is_status running
+  # Without the check it is the limit, whatever that costs.
+  update_json '{"memory": {"limit": 2097152, "swap": 2097152, "checkBeforeUpdate": false}}'
+  holds memory.max 2097152
+  wait_for is_status stopped
+}
