@@ -37,11 +37,17 @@ bundle_setup() {
   ROOT=$BATS_TEST_TMPDIR/state
   BUNDLE=$BATS_TEST_TMPDIR/bundle
   OUT=$BATS_TEST_TMPDIR/out
+  driver "$DRIVER"
+  bundle "$BUNDLE"
+}
+
+# Who makes the cgroups from here on; sets $CGROUP and what config.json says of it, $CGROUPS_PATH.
+driver() { # cgroupfs|systemd
+  DRIVER=$1
   case $DRIVER in
     cgroupfs) CGROUP=$CGROUPS/$ID CGROUPS_PATH=/$ID ;;
     systemd) CGROUP=$CGROUPS/system.slice/rundlet-$ID.scope/container CGROUPS_PATH=system.slice:rundlet:$ID ;;
   esac
-  bundle "$BUNDLE"
 }
 
 # A bundle in the folder $1; the rootfs is made once a file and copied.
