@@ -117,12 +117,22 @@ static int replace(int cgroup, int program, int *ret_old) {
         return r;
 }
 
+static int fail_load(int r, const struct plan *plan) {
+        /* The verifier has more than one word for too much. */
+        if (r == -E2BIG || r == -EFAULT || r == -ENOSPC)
+                return fail_words(E2BIG,
+                                  "load the device filter: this kernel takes no program of %zu instructions: say it "
+                                  "with fewer rules",
+                                  plan->device_filter_count);
+        return fail(r, "load the device filter");
+}
+
 int cgroup_replace_devices(const struct cgroup *cgroup, const struct plan *plan, int *ret_old) {
         int old = -1;
         autofd program = plan->device_filter ? load_without_limit(plan) : -1;
         int r = 0;
         if (plan->device_filter && program < 0)
-                r = fail(program, "load the device filter");
+                r = fail_load(program, plan);
         if (r == 0)
                 r = replace(cgroup->fd, program, &old);
         if (r == -EPERM && !probe_get()->is_root) {

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define ACCESS_ALL         (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-#define RULE_INSTRUCTIONS  7 /* at most */
+#define RULE_INSTRUCTIONS  10 /* at most */
 #define FRAME_INSTRUCTIONS 8
 
 struct rule {
@@ -100,7 +100,12 @@ static void emit_answer(struct program *p, bool allow) {
 }
 
 /* What is denied ends the walk; what is allowed is no longer wanted, and when nothing is wanted any more all was
- * allowed. */
+ * allowed.
+ *
+ * The kernel's verifier follows first what happens without a jump, and gives up after a million instructions.  So a
+ * rule that does not match goes on without one: the walk past all rules is known when those with a match come to be
+ * looked at, and they add nothing to it.  The other way round each match would be followed through all rules that come
+ * after, and some hundred rules would be the end. */
 static void emit_rule(struct program *p, const struct rule *r) {
         struct bpf_insn *skips[3];
         size_t count = 0;
@@ -115,8 +120,9 @@ static void emit_rule(struct program *p, const struct rule *r) {
         };
         for (size_t i = 0; i < 3; i++)
                 if (tests[i].is_tested) {
+                        emit(p, INSTRUCTION(BPF_JMP | BPF_JEQ | BPF_K, tests[i].reg, 1, (int32_t)tests[i].value));
                         skips[count++] = &p->at[p->n];
-                        emit(p, INSTRUCTION(BPF_JMP | BPF_JNE | BPF_K, tests[i].reg, 0, (int32_t)tests[i].value));
+                        emit(p, INSTRUCTION(BPF_JMP | BPF_JA, 0, 0, 0));
                 }
         if (r->access != ACCESS_ALL && r->allow) {
                 emit(p, INSTRUCTION(BPF_ALU | BPF_AND | BPF_K, WANTED, 0, ~r->access));

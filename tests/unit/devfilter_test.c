@@ -40,6 +40,9 @@ static int run(const struct plan *plan, const struct access *request) {
                 case BPF_JMP | BPF_JA:
                         pc += (size_t)i->off;
                         break;
+                case BPF_JMP | BPF_JEQ | BPF_K:
+                        pc += r[i->dst_reg] == k ? (size_t)i->off : 0;
+                        break;
                 case BPF_JMP | BPF_JNE | BPF_K:
                         pc += r[i->dst_reg] != k ? (size_t)i->off : 0;
                         break;
@@ -202,17 +205,18 @@ static void test_table(void) {
         }
 }
 
-/* Only root may ask the verifier. */
+/* Only root may ask the verifier, which follows every way through the program: thousands of rules must not make more
+ * ways than it has patience for. */
 static void test_live(void) {
-        static const size_t counts[] = { 1, 50, 200 };
-        struct oci_device_rule *rules = arena_array(200, sizeof(*rules));
-        for (size_t i = 0; i < 200; i++)
+        static const size_t counts[] = { 1, 50, 200, 7000 };
+        struct oci_device_rule *rules = arena_array(7000, sizeof(*rules));
+        for (size_t i = 0; i < 7000; i++)
                 rules[i] = (struct oci_device_rule){ .allow = i % 3 != 0,
                                                      .type = i % 2 ? "c" : "b",
                                                      .major = { true, (int64_t)i },
                                                      .minor = { i % 5 != 0, 7 },
                                                      .access = i % 4 ? "rw" : NULL };
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
                 struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
                 struct oci_resources res = { .devices = { rules, counts[i] } };
                 b->config->linux_->resources = &res;
