@@ -344,7 +344,7 @@ strace_at() { # NAME WHAT: runs COMMAND
   }
   before=$(state)
   six=$(jq -n --argjson major "$major" --argjson minor "$minor" '{major: $major, minor: $minor} as $device | {
-    memory: {limit: 33554432, reservation: -1}, cpu: {quota: 5000, burst: 1000, shares: 7, cpus: "1", mems: "0"},
+    memory: {limit: 33554432, reservation: -1}, cpu: {quota: 5000, burst: 1000, shares: 2000, cpus: "1", mems: "0"},
     pids: {limit: -1}, blockIO: {weight: 500, throttleReadBpsDevice: [$device + {rate: 5}],
       throttleWriteIOPSDevice: [$device + {rate: 7}, {major: 4000, minor: 1, rate: 7}]}}')
   run rundlet update -r - "$ID" <<<"$six"
@@ -358,7 +358,7 @@ strace_at() { # NAME WHAT: runs COMMAND
   # Some kernels take no "inherited" back from a cgroup with processes: then what was in effect is named.
   diff <(echo "$before") <(grep -v ^cpuset.mems: <<<"$after")
   [[ $refusal = "1 rundlet: error: update $ID: linux.resources.blockIO.throttleWriteIOPSDevice[1]: write 4000:1 wiops=7 to io.max of the cgroup: No such device" ]]
-  for line in memory.max:33554432 memory.low:max "cpu.max:5000 100000" cpu.max.burst:1000 cpu.weight:2 cpuset.cpus:1 cpuset.mems:0 \
+  for line in memory.max:33554432 memory.low:max "cpu.max:5000 100000" cpu.max.burst:1000 cpu.weight:170 cpuset.cpus:1 cpuset.mems:0 \
     pids.max:max "io.max:$major:$minor rbps=5 wbps=max riops=max wiops=7"; do
     grep -qxF "$line" <<<"$changed" || { echo "no $line in:"; echo "$changed"; return 1; }
   done
