@@ -28,6 +28,10 @@ static int too_late(const struct bus *bus) {
         return fail_words(ETIMEDOUT, "%s: no answer after %g s", bus->address, bus->timeout_ms / 1000.0);
 }
 
+static int closed(const struct bus *bus) {
+        return fail_words(ECONNRESET, "%s: the connection was closed", bus->address);
+}
+
 static int await(const struct bus *bus, short events, int64_t deadline) {
         struct pollfd ready = { .fd = bus->fd, .events = events };
         int64_t left = deadline - clock_ms();
@@ -40,6 +44,8 @@ static int await(const struct bus *bus, short events, int64_t deadline) {
 static int send_all(const struct bus *bus, const uint8_t *at, size_t n, int64_t deadline) {
         while (n > 0) {
                 ssize_t sent = send(bus->fd, at, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+                        return closed(bus);
                 if (sent < 0 && errno != EAGAIN && errno != EINTR)
                         return fail(errno, "send to %s", bus->address);
                 int r = sent < 0 ? await(bus, POLLOUT, deadline) : 0;
@@ -57,8 +63,8 @@ static ssize_t receive_some(const struct bus *bus, void *at, size_t n, int flags
                 ssize_t got = recv(bus->fd, at, n, MSG_DONTWAIT | flags);
                 if (got > 0)
                         return got;
-                if (got == 0)
-                        return fail_words(ECONNRESET, "%s: the connection was closed", bus->address);
+                if (got == 0 || errno == ECONNRESET)
+                        return closed(bus);
                 if (errno != EAGAIN && errno != EINTR)
                         return fail(errno, "receive from %s", bus->address);
                 int r = await(bus, POLLIN, deadline);
