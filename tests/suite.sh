@@ -56,7 +56,7 @@ for suite in "$@"; do
       ;;
     systemd)
       # Its own tests, and of the others those whose answer must not depend on who makes the cgroup.
-      for file in tests/systemd/*.bats tests/bats/cgroup.bats; do
+      for file in tests/systemd/*.bats tests/bats/{cgroup,limits,devices,freeze}.bats; do
         base=$(basename "$file" .bats)
         is_wanted "$base" &&
           job "bats $base" env DRIVER=systemd timeout -k 10 "$limit" bats --filter-tags '!cgroupfs' --tap "$file"
