@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 /* Annotations that change what the runtime does to the host or the container. */
-static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower", "org.rundlet.overlay.upper",
-                                                  "org.rundlet.overlay.options",
-                                                  "run.oci.seccomp_fail_unknown_syscall" };
+static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower",   "org.rundlet.overlay.upper",
+                                                  "org.rundlet.overlay.options", "run.oci.seccomp_fail_unknown_syscall",
+                                                  "run.oci.systemd.subgroup",    "org.systemd.property." };
 
 /* The kernel takes every flag that the table names; none is interpreted on the way. */
 static struct strv seccomp_flags(void) {
@@ -28,6 +28,8 @@ static int run(const struct globals *globals, const void *options, const struct 
                 .mount_options = mount_opts_names(),
                 .seccomp_archs = plan_seccomp_archs(),
                 .seccomp_supported_flags = seccomp_flags(),
+                .cgroup_systemd = true,
+                .cgroup_systemd_user = true,
                 .cgroup_rdma = true,
                 .seccomp = true,
                 .memory_policy = true,

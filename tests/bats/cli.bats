@@ -94,9 +94,6 @@ commands() {
   run rundlet
   [ "$status" = 1 ]
   [[ $output = *Usage:* ]]
-  run rundlet --systemd-cgroup list
-  [ "$status" = 1 ]
-  [[ $output = *systemd* ]]
   run rundlet --cgroup-manager nonsense list
   [ "$status" = 1 ]
   run rundlet --log-level nonsense list
@@ -209,7 +206,7 @@ commands() {
     and ([.linux.namespaces[]] | sort) == ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]
     and (.mountOptions | index("rro")) and (.mountOptions | index("idmap")) and (.mountOptions == (.mountOptions | unique))
     and (.linux.capabilities | index("CAP_SYS_ADMIN")) and (.linux.capabilities | index("CAP_CHECKPOINT_RESTORE"))
-    and .linux.cgroup.v2 == true and .linux.cgroup.v1 == false and .linux.cgroup.systemd == false
+    and .linux.cgroup.v2 == true and .linux.cgroup.v1 == false and .linux.cgroup.systemd and .linux.cgroup.systemdUser
     and .linux.seccomp.enabled == true
     and (.linux.seccomp.actions | index("SCMP_ACT_NOTIFY")) and (.linux.seccomp.operators | index("SCMP_CMP_MASKED_EQ"))
     and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64")) and (.linux.seccomp.supportedFlags | index("SECCOMP_FILTER_FLAG_LOG"))
