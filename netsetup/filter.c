@@ -1,0 +1,176 @@
+#include "netsetup/filter.h"
+#include "netsetup/guard.h"
+#include "netsetup/layout.h"
+#include "netsetup/nat.h"
+
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <string.h>
+
+int filter_is_there(struct nl *nl, bool *ret) {
+        return nft_is_there(nl, layout_tables, 2, ret);
+}
+
+static void add_half(const struct net_policy *policy, enum filter_half half, struct nft_elements *list) {
+        if (half == FILTER_GUARD)
+                guard_elements(policy, list);
+        else
+                nat_elements(policy, list);
+}
+
+/* Of one set after the other, so that few messages say it: a stable sort by set, of which there are few. */
+static struct nft_elements by_set(const struct nft_elements *list) {
+        struct nft_elements sorted = { 0 };
+        for (size_t t = 0; t < 2; t++)
+                for (size_t s = 0; s < layout_tables[t]->set_count; s++)
+                        for (size_t i = 0; i < list->n; i++)
+                                if (list->at[i].set == &layout_tables[t]->sets[s])
+                                        nft_elements_add(&sorted, &list->at[i]);
+        return sorted;
+}
+
+int filter_rebuild(struct nl *nl, const struct filter_policies *policies) {
+        struct nft_batch batch = { 0 };
+        struct nft_elements list = { 0 };
+        for (size_t i = 0; i < policies->list.n; i++) {
+                guard_bridge(&policies->list.at[i], &list);
+                add_half(&policies->list.at[i], FILTER_GUARD, &list);
+                add_half(&policies->list.at[i], FILTER_WAYS, &list);
+        }
+        for (size_t i = 0; i < 2; i++)
+                nft_put_table(&batch, layout_tables[i]);
+        list = by_set(&list);
+        nft_put_elements(&batch, &list, 0);
+        return nft_send(nl, &batch);
+}
+
+int filter_check_free(struct nl *nl, const struct net_policy *policy) {
+        return nat_check_free(nl, policy);
+}
+
+int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
+        struct nft_batch batch = { 0 };
+        struct nft_elements list = { 0 };
+        if (half == FILTER_GUARD)
+                guard_bridge(policy, &list);
+        add_half(policy, half, &list);
+        list = by_set(&list);
+        nft_put_elements(&batch, &list, 0);
+        return nft_send(nl, &batch);
+}
+
+/* The elements of a link; of both halves or of one. */
+static int list_of_link(struct nl *nl, const char *link, struct nft_elements *ret) {
+        for (size_t t = 0; t < 2; t++)
+                for (size_t s = 0; s < layout_tables[t]->set_count; s++) {
+                        struct nft_elements all = { 0 };
+                        int r = nft_list(nl, layout_tables[t], &layout_tables[t]->sets[s], &all);
+                        if (r < 0 && r != -ENOENT)
+                                return r;
+                        for (size_t i = 0; i < all.n; i++) {
+                                const char *owner = guard_comment_link(all.at[i].comment);
+                                if (owner && (!link || str_eq(owner, link)))
+                                        nft_elements_add(ret, &all.at[i]);
+                        }
+                }
+        return 0;
+}
+
+static bool is_same(const struct nft_element *a, const struct nft_element *b) {
+        return a->set == b->set && a->key.size == b->key.size && memcmp(a->key.bytes, b->key.bytes, a->key.size) == 0 &&
+               a->end.size == b->end.size && memcmp(a->end.bytes, b->end.bytes, a->end.size) == 0;
+}
+
+static bool has(const struct nft_elements *list, const struct nft_element *element) {
+        for (size_t i = 0; i < list->n; i++)
+                if (is_same(&list->at[i], element))
+                        return true;
+        return false;
+}
+
+static int remove_elements(struct nl *nl, const struct nft_elements *list) {
+        struct nft_batch batch = { 0 };
+        struct nft_elements sorted = by_set(list);
+        nft_put_elements(&batch, &sorted, NFT_DELETE);
+        return nft_send(nl, &batch);
+}
+
+/* The fast way says what should be there.  Where that is not so, what is there of it is looked for. */
+int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
+        struct nft_elements meant = { 0 }, there = { 0 }, both = { 0 };
+        add_half(policy, half, &meant);
+        int r = remove_elements(nl, &meant);
+        if (r != -ENOENT && r != -EOPNOTSUPP)
+                return r;
+        if ((r = list_of_link(nl, policy->link, &there)) < 0)
+                return r;
+        for (size_t i = 0; i < there.n; i++)
+                if (has(&meant, &there.at[i]))
+                        nft_elements_add(&both, &there.at[i]);
+        err_clear();
+        return remove_elements(nl, &both);
+}
+
+int filter_forget(struct nl *nl, const char *link) {
+        struct nft_elements there = { 0 };
+        int r = list_of_link(nl, link, &there);
+        return r < 0 ? r : remove_elements(nl, &there);
+}
+
+int filter_replace(struct nl *nl, const struct net_policy *before, const struct net_policy *policy) {
+        struct nft_elements old = { 0 }, new = { 0 }, gone = { 0 }, come = { 0 };
+        struct nft_batch batch = { 0 };
+        nat_elements(before, &old);
+        nat_elements(policy, &new);
+        for (size_t i = 0; i < old.n; i++)
+                if (!has(&new, &old.at[i]))
+                        nft_elements_add(&gone, &old.at[i]);
+        for (size_t i = 0; i < new.n; i++)
+                if (!has(&old, &new.at[i]))
+                        nft_elements_add(&come, &new.at[i]);
+        gone = by_set(&gone);
+        come = by_set(&come);
+        nft_put_elements(&batch, &gone, NFT_DELETE);
+        nft_put_elements(&batch, &come, NFT_NEW);
+        return nft_send(nl, &batch);
+}
+
+int filter_links(struct nl *nl, struct strv *ret) {
+        struct nft_elements there = { 0 };
+        int r = list_of_link(nl, NULL, &there);
+        for (size_t i = 0; i < there.n; i++) {
+                const char *link = guard_comment_link(there.at[i].comment);
+                if (link && !strv_has(ret, link))
+                        strv_add(ret, link);
+        }
+        return r;
+}
+
+static const char *guard_words(const struct net_policy *policy) {
+        struct strv words = { 0 };
+        if (!policy->allow_spoofing)
+                strv_add(&words, "send from MAC and addresses of its own");
+        if (policy->isolated)
+                strv_add(&words, "reach no other isolated one");
+        if (policy->host_blocked)
+                strv_add(&words, "not reach the host");
+        for (size_t i = 0; i < policy->host_access.n; i++)
+                strv_add(&words, str_format("but %s", policy_allow_words(&policy->host_access.at[i])));
+        if (policy->egress_blocked)
+                strv_add(&words, "reach nothing beyond the bridge");
+        for (size_t i = 0; i < policy->egress.n; i++)
+                strv_add(&words, str_format("but %s", policy_allow_words(&policy->egress.at[i])));
+        return str_format("let %s %s", policy->link, words.n ? str_join(&words, ", ") : "send anything");
+}
+
+const char *filter_words(const struct net_policy *policy, enum filter_half half) {
+        struct strv words = { 0 };
+        if (half == FILTER_GUARD)
+                return guard_words(policy);
+        if (policy->masquerade)
+                strv_add(&words, "masquerade what leaves the host");
+        for (size_t i = 0; i < policy->publish.n; i++)
+                strv_add(&words, str_format("publish %s", policy_publish_words(&policy->publish.at[i])));
+        return words.n ? str_join(&words, ", ") : NULL;
+}

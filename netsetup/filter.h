@@ -1,0 +1,47 @@
+/* The packet filter of this host: our two tables (layout.h) made, filled, emptied and rebuilt, each time in one
+ * transaction.  Called with the lock of net.h held.  Host side. */
+#ifndef NETSETUP_FILTER_H
+#define NETSETUP_FILTER_H
+
+#include "netsetup/nft.h"
+#include "netsetup/policy.h"
+
+struct filter_policies {
+        LIST_OF(net_policy) list;
+};
+
+/* The two halves of what an attachment has: the guard comes before its link and goes after it, so that the link is
+ * never without; the ways to it come when it works, and go first. */
+enum filter_half { FILTER_GUARD = 1, FILTER_WAYS = 2 };
+
+/* The tables are there as laid out; false in *ret when one is not: somebody flushed the firewall, or nobody has
+ * attached anything since the machine started. */
+int filter_is_there(struct nl *nl, bool *ret);
+
+/* Makes both tables, in place of what may be there, with all that these policies say.  `reload`, and the first
+ * attach. */
+int filter_rebuild(struct nl *nl, const struct filter_policies *policies);
+
+/* No port of the policy is somebody else's (-EADDRINUSE otherwise). */
+int filter_check_free(struct nl *nl, const struct net_policy *policy);
+
+/* Adds a half of what a policy says.  What is there already is fine. */
+int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half half);
+
+/* Removes a half, by what the policy says; what is not there is fine. */
+int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half);
+
+/* Removes both halves of a link, whatever they are: no record is needed.  Tables that are not there are fine. */
+int filter_forget(struct nl *nl, const char *link);
+
+/* Puts the ways of policy in place of those of before in one transaction: a port that is in both stays untouched. */
+int filter_replace(struct nl *nl, const struct net_policy *before, const struct net_policy *policy);
+
+/* The names of all links that have an element: those without a link and a record are what `gc` forgets. */
+int filter_links(struct nl *nl, struct strv *ret);
+
+/* "guard rlabc: MAC, addresses; isolated" and "masquerade, publish 8080:80/tcp": for the dry run, in the arena; NULL
+ * when the half says nothing. */
+const char *filter_words(const struct net_policy *policy, enum filter_half half);
+
+#endif
