@@ -123,11 +123,6 @@ static int prepare(struct oci_config *config, const struct oci_resources *given,
 
 /* -- acting -- */
 
-static int save(const struct container *container, const struct oci_config *config) {
-        const char *text = json_write(config, &oci_config_type, false);
-        return store_save_config(&container->entry, text, strlen(text));
-}
-
 /* What of the writes systemd shows and weighs between scopes. */
 static int tell_systemd(const struct container_record *record, const struct plan *plan) {
         struct unit unit = { .scope = record->cgroup_scope, .is_user = record->cgroup_user };
@@ -137,34 +132,43 @@ static int tell_systemd(const struct container_record *record, const struct plan
         return unit.properties.n ? scope_update(&unit) : 0;
 }
 
-/* A save may fail when the new file is in its place already. */
-static int save_back(const struct entry *entry, const char *earlier) {
-        char *text;
-        size_t size;
-        int r = store_load_config(entry, &text, &size);
-        return r == 0 && str_eq(text, earlier) ? 0 : store_save_config(entry, earlier, strlen(earlier));
-}
-
-/* Keeping is last; when that fails the scope is told what the files are given back. */
-static int tell_and_save(const struct container *container, const struct plan *plan, const struct oci_config *config,
-                         const struct cgroup_change *change) {
+/* The saved config, last of all: a save may fail when the new file is in its place already. */
+static int save(const struct entry *entry, const struct oci_config *config, struct strv *lost) {
+        const char *text = json_write(config, &oci_config_type, false);
+        char *earlier, *now;
+        size_t size, now_size;
         struct err_saved why;
-        char *earlier;
-        size_t size;
-        int r = store_load_config(&container->entry, &earlier, &size);
-        if (r == 0)
-                r = tell_systemd(&container->record, plan);
+        int r = store_load_config(entry, &earlier, &size);
         if (r < 0)
                 return r;
-        r = save(container, config);
+        r = store_save_config(entry, text, strlen(text));
         if (r == 0)
                 return 0;
         err_save(&why);
-        int back = save_back(&container->entry, earlier);
-        if (back == 0)
-                back = tell_systemd(&container->record, cgroup_change_back(change));
+        int back = store_load_config(entry, &now, &now_size);
+        if (back == 0 && !str_eq(now, earlier))
+                back = store_save_config(entry, earlier, size);
         if (back < 0)
-                return fail_words(-r, "%s; not brought back: %s", why.message, arena_strdup(err_message()));
+                strv_add(lost, str_format("the saved configuration (%s)", arena_strdup(err_message())));
+        err_restore(&why);
+        return r;
+}
+
+/* The scope holds the cgroup, so it grows first. */
+static int make(const struct container *container, const struct oci_config *config, struct cgroup_change *change) {
+        struct err_saved why;
+        int r = tell_systemd(&container->record, &change->plan);
+        if (r < 0)
+                return r;
+        r = cgroup_change_make(change);
+        if (r == 0)
+                r = save(&container->entry, config, &change->lost);
+        if (r == 0)
+                return 0;
+        err_save(&why);
+        if (tell_systemd(&container->record, cgroup_change_back(change)) < 0)
+                strv_add(&change->lost,
+                         str_format("%s (%s)", container->record.cgroup_scope, arena_strdup(err_message())));
         err_restore(&why);
         return r;
 }
@@ -182,9 +186,9 @@ static int apply(const struct container *container, const struct cgroup *cgroup,
         if (memory && memory->check_before_update.v)
                 r = cgroup_check_usage(cgroup, plan);
         if (r == 0)
-                r = cgroup_change(cgroup, plan, given->devices.n > 0, &change);
+                r = cgroup_change_prepare(cgroup, plan, given->devices.n > 0, &change);
         if (r == 0)
-                r = tell_and_save(container, plan, config, &change);
+                r = make(container, config, &change);
         if (r == 0)
                 cgroup_change_keep(&change);
         return r;

@@ -13,6 +13,7 @@
 
 struct cgroup_earlier {
         struct cgroup_write write; /* value NULL: it could not be read */
+        size_t of;                 /* the plan's write that changes it */
         const char *or_value;      /* where the kernel does not take the value back (-ENOSPC), NULL: none */
 };
 
@@ -72,53 +73,48 @@ static const char *way_back(const char *file, const char *text, const char *valu
         return *text ? text : "\n"; /* nothing at all would not reach the kernel */
 }
 
-static void remember(struct cgroup_change *change, const struct cgroup_earlier *earlier) {
-        change->files[change->count++] = *earlier;
-}
-
-/* An idle group has no weight of its own, and gets the default one when it is idle no more. */
-static void remember_weight(struct cgroup_change *change, const struct cgroup_write *write) {
-        struct cgroup_earlier weight = {
-                .write = { .file = "cpu.weight", .controller = write->controller, .place = write->place }
-        };
+/* The part of the file that a write of value changes, as it has to be written to be there again; NULL: unreadable. */
+static int read_earlier(int fd, const char *file, const char *value, const char **ret) {
         char *text;
-        if (read_value(change->cgroup->fd, "cpu.weight", &text) == 0 && !str_eq(text, "0")) {
-                weight.write.value = text;
-                remember(change, &weight);
-        }
+        int r = read_value(fd, file, &text);
+        *ret = r < 0 ? NULL : way_back(file, text, value);
+        return r == -ENOENT ? r : 0;
 }
 
 /* Processors and memory nodes that are inherited cannot be inherited again while processes live there, on some kernels:
  * then those that were in use are named. */
-static const char *effective(const struct cgroup *cgroup, const char *file) {
+static const char *effective(int fd, const char *file) {
         char *text;
         if (!str_eq(file, "cpuset.cpus") && !str_eq(file, "cpuset.mems"))
                 return NULL;
-        return read_value(cgroup->fd, str_format("%s.effective", file), &text) == 0 ? text : NULL;
+        return read_value(fd, str_format("%s.effective", file), &text) == 0 ? text : NULL;
 }
 
-static void remember_file(struct cgroup_change *change, const struct cgroup_write *write) {
-        struct cgroup_earlier earlier = { .write = *write };
-        int fd = change->cgroup->fd, r;
-        char *text = NULL;
-        earlier.write.or_file = earlier.write.or_value = NULL;
-        r = read_value(fd, write->file, &text);
-        if (r == -ENOENT && write->or_file) {
-                earlier.write.file = write->or_file;
-                r = read_value(fd, write->or_file, &text);
-        }
-        err_clear();
-        if (r == -ENOENT) /* the write will say so, or bear it */
+/* A file that is not there has nothing to remember: the write will say so, or bear it. */
+static void remember(struct cgroup_change *change, size_t of, const char *file, const char *value) {
+        const struct cgroup_write *write = &change->plan.cgroup_writes.at[of];
+        struct cgroup_earlier earlier = {
+                .write = { .file = file, .controller = write->controller, .place = write->place },
+                .of = of,
+        };
+        if (read_earlier(change->cgroup->fd, file, value, &earlier.write.value) < 0)
                 return;
-        if (str_eq(write->file, "cpu.idle"))
-                remember_weight(change, write);
-        bool is_other = earlier.write.file == write->or_file;
-        earlier.write.value = r < 0 ? NULL
-                                    : way_back(earlier.write.file, text,
-                                               is_other && write->or_value ? write->or_value : write->value);
-        if (r == 0 && !*text)
-                earlier.or_value = effective(change->cgroup, write->file);
-        remember(change, &earlier);
+        if (earlier.write.value && str_eq(earlier.write.value, "\n"))
+                earlier.or_value = effective(change->cgroup->fd, file);
+        change->files[change->count++] = earlier;
+}
+
+/* Which of two files is written only the write will find out. */
+static void remember_write(struct cgroup_change *change, size_t of) {
+        const struct cgroup_write *write = &change->plan.cgroup_writes.at[of];
+        const char *weight = NULL;
+        /* An idle group has no weight of its own, and gets the default one when it is idle no more. */
+        if (str_eq(write->file, "cpu.idle") && read_earlier(change->cgroup->fd, "cpu.weight", "", &weight) == 0 &&
+            weight && !str_eq(weight, "0"))
+                remember(change, of, "cpu.weight", "");
+        remember(change, of, write->file, write->value);
+        if (write->or_file)
+                remember(change, of, write->or_file, write->or_value ? write->or_value : write->value);
         err_clear();
 }
 
@@ -171,38 +167,31 @@ static struct plan in_order(const struct cgroup *cgroup, const struct plan *plan
 
 /* -- there -- */
 
-static int change_all(struct cgroup_change *change, const struct plan *plan, bool with_devices) {
-        for (size_t i = 0; i < plan->cgroup_writes.n; i++) {
-                size_t count = change->count;
-                remember_file(change, &plan->cgroup_writes.at[i]);
-                int r = cgroup_apply_one(change->cgroup, &plan->cgroup_writes.at[i]);
-                if (r < 0) {
-                        change->count = count; /* what was refused has changed nothing */
-                        return r;
-                }
-        }
-        if (!with_devices)
-                return 0;
-        int r = cgroup_replace_devices(change->cgroup, plan, &change->old_filter);
-        change->replaced_devices = r == 0;
-        return r;
-}
-
-int cgroup_change(const struct cgroup *cgroup, const struct plan *plan, bool with_devices, struct cgroup_change *ret) {
-        struct cgroup_change change = { .cgroup = cgroup, .old_filter = -1 };
+int cgroup_change_prepare(const struct cgroup *cgroup, const struct plan *plan, bool has_devices,
+                          struct cgroup_change *ret) {
+        struct cgroup_change change = { .cgroup = cgroup, .old_filter = -1, .has_devices = has_devices };
         int r = cgroup_enable(cgroup, plan);
         if (r < 0)
                 return r;
-        struct plan sorted = in_order(cgroup, plan);
-        /* cpu.idle takes two. */
-        change.files = arena_array(2 * sorted.cgroup_writes.n, sizeof(change.files[0]));
-        r = change_all(&change, &sorted, with_devices);
-        if (r < 0) {
-                cgroup_change_release(&change);
-                return r;
-        }
+        change.plan = in_order(cgroup, plan);
+        change.files = arena_array(2 * plan->cgroup_writes.n, sizeof(change.files[0])); /* two a write at most */
+        for (size_t i = 0; i < plan->cgroup_writes.n; i++)
+                remember_write(&change, i);
         *ret = change;
         return 0;
+}
+
+int cgroup_change_make(struct cgroup_change *change) {
+        for (; change->made < change->plan.cgroup_writes.n; change->made++) {
+                int r = cgroup_apply_one(change->cgroup, &change->plan.cgroup_writes.at[change->made]);
+                if (r < 0)
+                        return r;
+        }
+        if (!change->has_devices)
+                return 0;
+        int r = cgroup_replace_devices(change->cgroup, &change->plan, &change->old_filter);
+        change->replaced_devices = r == 0;
+        return r;
 }
 
 static int check_one(const struct cgroup *cgroup, const struct cgroup_write *write, const char *usage) {
@@ -249,12 +238,16 @@ const struct plan *cgroup_change_back(const struct cgroup_change *change) {
         return plan;
 }
 
+/* What is as it was, because another file was written instead, is left alone. */
 static void return_file(const struct cgroup *cgroup, const struct cgroup_earlier *earlier, struct strv *lost) {
         const struct cgroup_write *write = &earlier->write;
+        const char *now;
         if (!write->value) {
                 strv_add(lost, str_format("%s (it could not be read)", write->file));
                 return;
         }
+        if (read_earlier(cgroup->fd, write->file, write->value, &now) == 0 && now && str_eq(now, write->value))
+                return;
         int r = write_file_at(cgroup->fd, write->file, write->value, strlen(write->value));
         if (r == -ENOSPC && earlier->or_value)
                 r = write_file_at(cgroup->fd, write->file, earlier->or_value, strlen(earlier->or_value));
@@ -268,18 +261,18 @@ void cgroup_change_keep(struct cgroup_change *change) {
 }
 
 void cgroup_change_release(struct cgroup_change *change) {
-        struct strv lost = { 0 };
         struct err_saved why;
         if (!change->cgroup)
                 return;
         err_save(&why);
         if (change->replaced_devices && cgroup_return_devices(change->cgroup, change->old_filter) < 0)
-                strv_add(&lost, str_format("the device filter (%s)", err_message()));
+                strv_add(&change->lost, str_format("the device filter (%s)", arena_strdup(err_message())));
         for (size_t i = change->count; i-- > 0;)
-                return_file(change->cgroup, &change->files[i], &lost);
+                if (change->files[i].of < change->made) /* what was refused has changed nothing */
+                        return_file(change->cgroup, &change->files[i], &change->lost);
         err_restore(&why);
-        if (lost.n) {
-                int r = fail_words(why.number, "%s; not brought back: %s", why.message, str_join(&lost, ", "));
+        if (change->lost.n) {
+                int r = fail_words(why.number, "%s; not brought back: %s", why.message, str_join(&change->lost, ", "));
                 if (*why.hint)
                         (void)fail_hint(r, "%s", why.hint);
         }
