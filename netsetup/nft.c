@@ -155,10 +155,13 @@ static uint32_t concatenation(const enum nft_type *fields, uint32_t *ret_size, u
         return number;
 }
 
+/* For nft(8), which shows a name in network order as nothing: type 0 (byte order of the key), length, 1. */
+static const uint32_t host_endian = 1;
+
 static void put_set(struct nft_batch *batch, const struct nft_table *table, const struct nft_set *set) {
         struct nftnl_set *object = nftnl_set_alloc();
         struct nlmsghdr *message = begin(NFT_MSG_NEWSET, table, NLM_F_CREATE);
-        uint8_t lengths[NFT_FIELDS];
+        uint8_t lengths[NFT_FIELDS], host_order[2 + sizeof(host_endian)] = { 0, sizeof(host_endian) };
         uint32_t size = 0, fields = 0, flags = set->has_intervals ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0;
         uint32_t number = concatenation(set->data, &size, lengths, &fields);
         nftnl_set_set_str(object, NFTNL_SET_TABLE, table->name);
@@ -176,6 +179,9 @@ static void put_set(struct nft_batch *batch, const struct nft_table *table, cons
         nftnl_set_set_u32(object, NFTNL_SET_FLAGS, flags);
         if (set->has_intervals)
                 nftnl_set_set_data(object, NFTNL_SET_DESC_CONCAT, lengths, fields);
+        memcpy(host_order + 2, &host_endian, sizeof(host_endian));
+        if (fields == 1 && set->key[0] == NFT_T_LINK)
+                nftnl_set_set_data(object, NFTNL_SET_USERDATA, host_order, sizeof(host_order));
         nftnl_set_nlmsg_build_payload(message, object);
         nftnl_set_free(object);
         append(batch, message, (struct nft_about){ .what = "make set", .name = set->name, .table = table });
