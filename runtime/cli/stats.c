@@ -5,6 +5,7 @@
 #include "runtime/cli/stats_view.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
+#include "specs/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +116,13 @@ struct picture {
         size_t n;
 };
 
-/* is_first: everything that is allocated stays, so there is room for all. */
+static void warn(const struct container_readings *readings) {
+        for (size_t i = 0; i < readings->unreadable.n; i++)
+                log_warning("%s", readings->unreadable.at[i]);
+}
+
+/* is_first: everything that is allocated stays, so there is room for all; and what is wrong is said, which later would
+ * spoil the picture. */
 static int take(const struct asked *asked, struct history *history, bool is_first, struct picture *ret) {
         struct container_readings readings;
         int64_t time_ns = now_ns();
@@ -123,8 +130,10 @@ static int take(const struct asked *asked, struct history *history, bool is_firs
         if (r < 0)
                 return r;
         history->wanted = readings.n;
-        if (is_first)
+        if (is_first) {
                 make_room(history);
+                warn(&readings);
+        }
         double seconds = (double)(time_ns - history->time_ns) / 1e9;
         struct stats_row *rows = arena_array(readings.n, sizeof(rows[0]));
         for (size_t i = 0; i < readings.n; i++)
@@ -158,6 +167,7 @@ static int print_json(const struct asked *asked) {
         int r = container_stats_all(asked->root, &asked->ids, &readings);
         if (r < 0)
                 return r;
+        warn(&readings);
         (void)putchar('[');
         for (size_t i = 0; i < readings.n; i++)
                 (void)printf("%s%s", i > 0 ? "," : "", json_write(&readings.at[i], &oci_container_stats_type, false));

@@ -80,6 +80,7 @@ int container_stats(const char *root, const char *id, struct oci_stats *ret);
 struct container_readings {
         struct oci_container_stats *at;
         size_t n;
+        struct strv unreadable; /* why, of the others; only where no ids were given */
 };
 int container_stats_all(const char *root, const struct strv *ids, struct container_readings *ret);
 /* Calls watcher with a reading every interval_ns nanoseconds, and with NULL when the container's memory ran out, until

@@ -4,7 +4,6 @@
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
-#include "specs/base/log.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -60,7 +59,7 @@ int container_stats_all(const char *root, const struct strv *ids, struct contain
                 if (r < 0 && is_asked && !is_over)
                         return r;
                 if (r < 0 && !is_over)
-                        log_warning("%s", err_message());
+                        strv_add(&readings.unreadable, arena_strdup(err_message()));
                 readings.n += r == 0;
         }
         err_clear();
