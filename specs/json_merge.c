@@ -52,7 +52,7 @@ static bool is_same_text(const void *a, const void *b) {
 /* Whether two elements have the same key: that of a map is their first member, that of a list their J_KEY members,
  * which are strings or plain numbers. */
 static bool is_same(const struct json_field *field, const char *a, const char *b) {
-        if (field->kind != J_LIST)
+        if (!field->sub || field->kind != J_LIST)
                 return is_same_text(a, b);
         for (size_t i = 0; i < field->sub->n; i++) {
                 const struct json_field *key = &field->sub->fields[i];
