@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -323,19 +324,20 @@ int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, str
 }
 
 int nl_join(struct nl *nl, int group) {
-        const struct timeval forever = { 0 };
-        if (mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ||
-            setsockopt(mnl_socket_get_fd(nl->socket), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) < 0)
+        if (mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
                 return fail(errno, "listen to the kernel's notices");
         return 0;
 }
 
-int nl_wait(struct nl *nl) {
+int nl_wait(struct nl *nl, const sigset_t *mask) {
         static char buffer[RECEIVE_SIZE];
-        /* Notices that did not fit are notices too. */
-        if (recv(mnl_socket_get_fd(nl->socket), buffer, sizeof(buffer), 0) < 0 && errno != ENOBUFS)
+        struct pollfd notice = { .fd = mnl_socket_get_fd(nl->socket), .events = POLLIN };
+        if (ppoll(&notice, 1, NULL, mask) < 0)
                 return errno == EINTR ? -EINTR : fail(errno, "listen to the kernel's notices");
-        return 0;
+        /* Notices that did not fit are notices too. */
+        while (recv(notice.fd, buffer, sizeof(buffer), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+                ;
+        return errno == EAGAIN ? 0 : fail(errno, "listen to the kernel's notices");
 }
 
 const void *nl_header(const struct nlmsghdr *message, size_t size) {

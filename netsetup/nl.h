@@ -7,6 +7,7 @@
 #define NETSETUP_NL_H
 
 #include <linux/netlink.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,9 +94,10 @@ int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, str
 int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, const uint32_t range[2],
                    bool *ret_is_over);
 
-/* Waits for any message of a group that the socket has joined; what it says is dropped.  -EINTR when a signal came. */
+/* Waits for any message of a group that the socket has joined; all that are there are dropped unread.  Signals come as
+ * the mask lets them; then it is -EINTR, without a record. */
 int nl_join(struct nl *nl, int group);
-int nl_wait(struct nl *nl);
+int nl_wait(struct nl *nl, const sigset_t *mask);
 
 /* Reads one datagram as answers to count messages whose first has the sequence number seq.  Pure; part of nl_run,
  * public for its test: the bytes may be anything.  -EPROTO for what the kernel would never send. */
