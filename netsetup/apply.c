@@ -1,4 +1,6 @@
+#include "netsetup/filter.h"
 #include "netsetup/net.h"
+#include "netsetup/reload.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -51,6 +53,10 @@ static void build_route(struct nl_batch *batch, const struct net_op *op, const s
         route_put_default(batch, hands->found[op->slot].index, op->address);
 }
 
+static void build_path(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
+        route_put(batch, hands->found[op->slot].index, &op->path->destination, &op->path->gateway);
+}
+
 static void build_delete(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
         (void)hands;
         link_put_delete(batch, op->index);
@@ -101,6 +107,59 @@ static int run_ra_off(struct net_op *op, struct net_hands *hands) {
         return r < 0 ? fail_in(r, "%s", net_op_words(op)) : 0;
 }
 
+/* --- the packet filter ------------------------------------------------------------------------------------------- */
+static int filter_of(struct net_hands *hands, struct nl **ret) {
+        int r = hands->filter.socket ? 0 : nft_open(&hands->filter);
+        *ret = &hands->filter;
+        return r;
+}
+
+static int run_ports_free(struct net_op *op, struct net_hands *hands) {
+        struct nl *filter;
+        int r = filter_of(hands, &filter);
+        return r < 0 ? r : filter_check_free(filter, op->policy);
+}
+
+static int run_guard(struct net_op *op, struct net_hands *hands) {
+        struct nl *filter;
+        int r = filter_of(hands, &filter);
+        const struct reload reload = { filter, &hands->host, hands->attached, op->link };
+        if (r < 0 || (r = reload_if_gone(&reload)) < 0 || (r = filter_add(filter, op->policy, FILTER_GUARD)) < 0)
+                return fail_in(r, "%s", net_op_words(op));
+        return 0;
+}
+
+static int run_forward(struct net_op *op, struct net_hands *hands) {
+        return forward_enable(op->policy, &hands->forward);
+}
+
+static int run_ways(struct net_op *op, struct net_hands *hands) {
+        struct nl *filter;
+        int r = filter_of(hands, &filter);
+        if (r < 0 || (r = filter_add(filter, op->policy, FILTER_WAYS)) < 0)
+                return fail_in(r, "%s", net_op_words(op));
+        return 0;
+}
+
+/* Without its record a link's rules are known by their comments.  A kernel that has no rules has none of ours. */
+static int remove_rules(struct net_op *op, struct net_hands *hands, enum filter_half half) {
+        struct nl *filter;
+        int r = filter_of(hands, &filter);
+        if (r == 0)
+                r = op->policy ? filter_remove(filter, op->policy, half) : filter_forget(filter, op->link, half);
+        if (r == -EOPNOTSUPP || r == -EPROTONOSUPPORT)
+                return 0;
+        return r < 0 ? fail_in(r, "%s", net_op_words(op)) : 0;
+}
+
+static int run_ways_off(struct net_op *op, struct net_hands *hands) {
+        return remove_rules(op, hands, FILTER_WAYS);
+}
+
+static int run_unguard(struct net_op *op, struct net_hands *hands) {
+        return remove_rules(op, hands, FILTER_GUARD);
+}
+
 static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
@@ -109,11 +168,17 @@ static const struct {
         [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
         [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
         [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
-        [NET_ROUTE] = { .build = build_route },     [NET_DELETE] = { .build = build_delete },
+        [NET_ROUTE] = { .build = build_route },     [NET_PATH] = { .build = build_path },
+        [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
+        [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
+        [NET_WAYS] = { .run = run_ways },           [NET_WAYS_OFF] = { .run = run_ways_off },
+        [NET_UNGUARD] = { .run = run_unguard },
 };
 
-/* The refusals that are as good as success: a twin was faster. */
+/* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */
 static bool is_tolerated(const struct net_op *op, int error) {
+        if (op->kind == NET_ROUTE && error == EEXIST && op->request && op->request->network)
+                return true;
         return (error == EEXIST && op->is_bridge) || (error == ENODEV && op->kind == NET_DELETE);
 }
 
@@ -179,7 +244,12 @@ static void undo_link(const struct net_op *op, struct net_hands *hands) {
 static void undo(const struct net_op *op, struct net_hands *hands) {
         const struct link_info *link = &hands->found[op->slot];
         struct nl_batch batch = { 0 };
-        if (op->kind == NET_BRIDGE || op->kind == NET_VETH) {
+        if (op->kind == NET_WAYS || op->kind == NET_GUARD) {
+                if (filter_remove(&hands->filter, op->policy, op->kind == NET_WAYS ? FILTER_WAYS : FILTER_GUARD) < 0)
+                        log_warning("take back \"%s\": %s", net_op_words(op), err_message());
+        } else if (op->kind == NET_FORWARD) {
+                forward_undo(&hands->forward);
+        } else if (op->kind == NET_BRIDGE || op->kind == NET_VETH) {
                 undo_link(op, hands);
         } else if (op->kind == NET_RA_OFF && op->before) {
                 (void)!write_file_at(AT_FDCWD, ra_path(op), op->before, strlen(op->before));

@@ -1,13 +1,29 @@
 #include "netsetup/face_cli.h"
 #include "netsetup/words.h"
 
+#include "specs/base/arena.h"
 #include "specs/base/err.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { FLAG_JSON = 1, FLAG_HELP = 2, FLAG_ISOLATE = 4, FLAG_HAIRPIN = 8 };
-enum { EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK };
+enum {
+        FLAG_JSON = 1 << 0,
+        FLAG_HELP = 1 << 1,
+        FLAG_ISOLATE = 1 << 2,
+        FLAG_HAIRPIN = 1 << 3,
+        FLAG_INTERNAL = 1 << 4,
+        FLAG_NO_MASQUERADE = 1 << 5,
+        FLAG_IPV6 = 1 << 6,
+        FLAG_ALLOW_SPOOFING = 1 << 7,
+        FLAG_BLOCK_HOST = 1 << 8,
+        FLAG_BLOCK_EGRESS = 1 << 9,
+};
+enum {
+        NETWORKS = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_LIST | NET_NETWORK_SHOW,
+        LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW,
+        EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC,
+};
 
 static const struct words_command commands[] = {
         { "attach", NET_ATTACH, "ID", "Connect a network namespace to a bridge, which is made when it is absent" },
@@ -15,6 +31,13 @@ static const struct words_command commands[] = {
         { "status", NET_STATUS, "ID", "Show the links of an id" },
         { "list", NET_LIST, NULL, "Show all links made by netsetup on this host" },
         { "loopback", NET_LOOPBACK, NULL, "Set the loopback interface of a network namespace up" },
+        { "network create", NET_NETWORK_CREATE, "NAME", "Write down a network, for attach to name",
+          request_take_network },
+        { "network delete", NET_NETWORK_DELETE, "NAME", "Forget a network that nobody is attached to",
+          request_take_network },
+        { "network list", NET_NETWORK_LIST, NULL, "Show the networks" },
+        { "network show", NET_NETWORK_SHOW, "NAME", "Show a network and who has its addresses", request_take_network },
+        { "gc", NET_GC, NULL, "Take away what is left of attachments that are gone" },
         { 0 },
 };
 
@@ -23,27 +46,67 @@ static const struct words_option options[] = {
           .take = request_take_netns },
         { "netns", 0, NET_DETACH, "PATH|PID", "Only if the links lead to this namespace, unless it is gone",
           .take = request_take_netns },
-        { "bridge", 0, NET_ATTACH, "NAME", "The bridge", .take = request_take_bridge },
+        { "network", 0, NET_ATTACH, "NAME", "The network, which gives bridge, addresses, gateways and routes",
+          .take = request_take_network },
+        { "bridge", 0, NET_ATTACH, "NAME", "The bridge, without a network", .take = request_take_bridge },
+        { "bridge", 0, NET_NETWORK_CREATE, "NAME", "The bridge (net-NAME)", .take = request_take_bridge },
+        { "subnet", 0, NET_NETWORK_CREATE, "CIDR", "A subnet; again for more (a free /24)", .is_many = true,
+          .take = request_take_subnet },
+        { "ipv6", '6', NET_NETWORK_CREATE, NULL, "A unique local IPv6 subnet too", .flag = FLAG_IPV6 },
+        { "gateway", 0, NET_NETWORK_CREATE, "IP", "The bridge's address in its subnet (the first)", .is_many = true,
+          .take = request_take_subnet_gateway },
+        { "range", 0, NET_NETWORK_CREATE, "FIRST-LAST", "Give out only these; again for more (all)", .is_many = true,
+          .take = request_take_range },
+        { "exclude", 0, NET_NETWORK_CREATE, "WHAT", "Never give out this address, range or subnet; again for more",
+          .is_many = true, .take = request_take_exclude },
+        { "reserve", 0, NET_NETWORK_CREATE, "ID=IP", "This address is for that id only; again for more",
+          .is_many = true, .take = request_take_reserve },
+        { "route", 0, NET_NETWORK_CREATE, "CIDR[,IP]", "One more route, by the gateway or by IP; again for more",
+          .is_many = true, .take = request_take_route },
+        { "internal", 0, NET_NETWORK_CREATE, NULL, "Nothing beyond the bridge is reached", .flag = FLAG_INTERNAL },
+        { "no-masquerade", 0, NET_NETWORK_CREATE, NULL, "Keep the addresses of what leaves the host",
+          .flag = FLAG_NO_MASQUERADE },
+        { "allow-spoofing", 0, NET_NETWORK_CREATE, NULL, "Let them send from addresses that are not theirs",
+          .flag = FLAG_ALLOW_SPOOFING },
+        { "block-host", 0, NET_NETWORK_CREATE, NULL, "The host itself is not reached", .flag = FLAG_BLOCK_HOST },
+        { "block-egress", 0, NET_NETWORK_CREATE, NULL, "Nothing outside of the network is reached",
+          .flag = FLAG_BLOCK_EGRESS },
         { "ifname", 0, NET_ATTACH, "NAME", "The interface in the namespace (eth0)", .take = request_take_interface },
         { "ifname", 0, NET_DETACH | NET_STATUS, "NAME", "Only this interface", .take = request_take_interface },
-        { "address", 0, NET_ATTACH, "CIDR", "An address for the interface, with its prefix length; again for more",
+        { "address", 0, NET_ATTACH, "CIDR|IP",
+          "An address for the interface, with its prefix length; of a network: without; again for more",
           .is_many = true, .take = request_take_address },
         { "gateway", 0, NET_ATTACH, "IP", "The default route; once for IPv4, once for IPv6", .is_many = true,
           .take = request_take_gateway },
         { "bridge-address", 0, NET_ATTACH, "CIDR", "An address that the bridge must have; again for more",
           .is_many = true, .take = request_take_bridge_address },
         { "mac", 0, NET_ATTACH, "MAC", "Hardware address of the interface (random)", .take = request_take_mac },
-        { "mtu", 0, NET_ATTACH, "N", "Largest packet in bytes", .take = request_take_mtu },
-        { "isolate", 0, NET_ATTACH, NULL, "Let it reach the bridge, but no other isolated port", .flag = FLAG_ISOLATE },
-        { "hairpin", 0, NET_ATTACH, NULL, "Let the bridge send frames back out of the port they came from",
-          .flag = FLAG_HAIRPIN },
-        { "root", 0, NET_ATTACH, "PATH", "Folder of the lock (/run/netsetup)", .take = request_take_root },
+        { "mtu", 0, NET_ATTACH | NET_NETWORK_CREATE, "N", "Largest packet in bytes (of a network: the uplink's)",
+          .take = request_take_mtu },
+        { "isolate", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL, "Let it reach the bridge, but no other isolated port",
+          .flag = FLAG_ISOLATE },
+        { "hairpin", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL,
+          "Let the bridge send frames back out of the port they came from", .flag = FLAG_HAIRPIN },
+        { "root", 0, EVERY & ~NET_LOOPBACK, "PATH",
+          "Folder of lock, records and leases (/run/netsetup); networks are then in PATH/networks",
+          .take = request_take_root },
         { "json", 'j', EVERY & ~NET_LOOPBACK, NULL, "Print the result as JSON", .flag = FLAG_JSON },
         { "help", 'h', EVERY, NULL, "Print this", .flag = FLAG_HELP },
         { 0 },
 };
 
 static const struct words_table table = { "netsetup", commands, options };
+
+static void take_flags(unsigned flags, struct net_request *request) {
+        request->port = (struct link_port){ .isolated = flags & FLAG_ISOLATE, .hairpin = flags & FLAG_HAIRPIN };
+        request->is_internal = flags & FLAG_INTERNAL;
+        request->wants_ipv6 = flags & FLAG_IPV6;
+        if (flags & FLAG_NO_MASQUERADE)
+                request->words.masquerade = (struct opt_bool){ true, false };
+        request->words.allow_spoofing = flags & FLAG_ALLOW_SPOOFING;
+        request->words.host_blocked = flags & FLAG_BLOCK_HOST;
+        request->words.egress_blocked = flags & FLAG_BLOCK_EGRESS;
+}
 
 int cli_read(const char *const *argv, struct cli *ret) {
         struct cli cli = { 0 };
@@ -60,16 +123,20 @@ int cli_read(const char *const *argv, struct cli *ret) {
                 *ret = cli;
                 return 0;
         }
-        const struct words_command *command = words_command(&table, *word);
+        int used = 0;
+        const struct words_command *command = words_command(&table, word, &used);
+        if (!command && str_eq(*word, "network"))
+                return fail_hint(fail_words(EINVAL, "network: create, delete, list or show is missing"),
+                                 "netsetup --help lists them");
         if (!command)
                 return fail_hint(fail_words(EINVAL, "%s: no such command", *word), "netsetup --help lists them");
         cli.request.command = (enum net_command)command->bit;
-        int r = words_read(&table, command, word + 1, &cli.request, &flags);
+        int r = words_read(&table, command, word + used, &cli.request, &flags);
         cli.is_json = flags & FLAG_JSON;
-        cli.request.port = (struct link_port){ .isolated = flags & FLAG_ISOLATE, .hairpin = flags & FLAG_HAIRPIN };
+        take_flags(flags, &cli.request);
         if (r == 0 && flags & FLAG_HELP)
                 cli.say = words_help(&table, command);
-        else if (r == 0 && cli.is_plan && cli.request.command & (NET_STATUS | NET_LIST))
+        else if (r == 0 && cli.is_plan && cli.request.command & LOOKING)
                 r = fail_words(EINVAL, "plan: %s changes nothing", command->name);
         else if (r == 0)
                 r = request_check(&cli.request);
@@ -83,33 +150,86 @@ static const char *or_dash(const char *text) {
         return text && *text ? text : "-";
 }
 
-static void print_table(const struct net_result *result, FILE *out) {
-        enum { COLUMNS = 6 };
-        const char *cells[COLUMNS] = { "ID", "INTERFACE", "LINK", "BRIDGE", "STATE", "ADDRESSES" };
+enum { COLUMNS = 6 };
+
+/* Cells with their columns aligned; the first row is the head, the last column of a row has no end. */
+static void print_table(const char *const (*rows)[COLUMNS], size_t n, FILE *out) {
         int width[COLUMNS] = { 0 };
-        /* Twice over the rows: the first time only to measure. */
-        for (int is_printing = 0; is_printing < 2; is_printing++) {
-                for (size_t i = 0; i <= result->links.n; i++) {
-                        const struct net_link *link = i ? &result->links.at[i - 1] : NULL;
-                        const char *const row[COLUMNS] = {
-                                link ? link->id : cells[0],
-                                link ? link->interface : cells[1],
-                                link ? link->link : cells[2],
-                                link ? or_dash(link->bridge) : cells[3],
-                                link ? link->state : cells[4],
-                                link ? or_dash(str_join(&link->addresses, ",")) : cells[5],
-                        };
-                        for (int c = 0; c < COLUMNS; c++) {
-                                int length = (int)strlen(row[c]);
-                                if (!is_printing)
-                                        width[c] = length > width[c] ? length : width[c];
-                                else if (c + 1 < COLUMNS)
-                                        fprintf(out, "%-*s  ", width[c], row[c]);
-                                else
-                                        fprintf(out, "%s\n", row[c]);
-                        }
+        for (size_t i = 0; i < n; i++)
+                for (int c = 0; c < COLUMNS && rows[i][c]; c++)
+                        width[c] = (int)strlen(rows[i][c]) > width[c] ? (int)strlen(rows[i][c]) : width[c];
+        for (size_t i = 0; i < n; i++)
+                for (int c = 0; c < COLUMNS && rows[i][c]; c++) {
+                        if (c + 1 == COLUMNS || !rows[i][c + 1])
+                                fprintf(out, "%s\n", rows[i][c]);
+                        else
+                                fprintf(out, "%-*s  ", width[c], rows[i][c]);
                 }
+}
+
+static void print_links(const struct net_result *result, FILE *out) {
+        const char *(*rows)[COLUMNS] = arena_array(result->links.n + 1, sizeof(*rows));
+        static const char *const head[COLUMNS] = { "ID", "INTERFACE", "LINK", "BRIDGE", "STATE", "ADDRESSES" };
+        memcpy(rows[0], head, sizeof(head));
+        for (size_t i = 0; i < result->links.n; i++) {
+                const struct net_link *link = &result->links.at[i];
+                const char *const row[COLUMNS] = {
+                        link->id,    link->interface,
+                        link->link,  or_dash(link->bridge),
+                        link->state, or_dash(str_join(&link->addresses, ",")),
+                };
+                memcpy(rows[i + 1], row, sizeof(row));
         }
+        print_table((const char *const(*)[COLUMNS])rows, result->links.n + 1, out);
+}
+
+static const char *subnets_of(const struct net_network *network) {
+        struct strv list = { 0 };
+        for (size_t i = 0; i < network->subnets.n; i++)
+                strv_add(&list, network->subnets.at[i].subnet);
+        return or_dash(str_join(&list, ","));
+}
+
+static void print_networks(const struct net_networks *networks, FILE *out) {
+        size_t n = networks->networks.n;
+        const char *(*rows)[COLUMNS] = arena_array(n + 1, sizeof(*rows));
+        static const char *const head[COLUMNS] = { "NAME", "BRIDGE", "SUBNETS", "FLAGS" };
+        memcpy(rows[0], head, sizeof(head));
+        for (size_t i = 0; i < n; i++) {
+                const struct net_network *network = &networks->networks.at[i];
+                struct strv flags = { 0 };
+                if (network->isolate)
+                        strv_add(&flags, "isolate");
+                if (network->internal)
+                        strv_add(&flags, "internal");
+                const char *const row[COLUMNS] = { network->name, network->bridge, subnets_of(network),
+                                                   or_dash(str_join(&flags, ",")) };
+                memcpy(rows[i + 1], row, sizeof(row));
+        }
+        print_table((const char *const(*)[COLUMNS])rows, n + 1, out);
+}
+
+static void print_network(const struct net_networks *networks, FILE *out) {
+        const struct net_network *network = networks->networks.at;
+        fprintf(out, "%s\n  bridge     %s%s%s\n", network->name, network->bridge, network->isolate ? ", isolated" : "",
+                network->internal ? ", internal" : "");
+        for (size_t i = 0; i < network->subnets.n; i++)
+                fprintf(out, "  subnet     %s, gateway %s\n", network->subnets.at[i].subnet,
+                        or_dash(network->subnets.at[i].gateway));
+        for (size_t i = 0; i < networks->leases.n; i++) {
+                const struct net_lease *lease = &networks->leases.at[i];
+                fprintf(out, "  lease      %s %s %s\n", lease->address, lease->id ? lease->id : lease->link,
+                        or_dash(lease->interface));
+        }
+}
+
+static void print_collected(const struct net_collected *collected, FILE *out) {
+        for (size_t i = 0; i < collected->links.n; i++)
+                fprintf(out, "%s of %s\n", collected->links.at[i].interface, collected->links.at[i].id);
+        for (size_t i = 0; i < collected->bridges.n; i++)
+                fprintf(out, "bridge %s\n", collected->bridges.at[i]);
+        if (collected->leases)
+                fprintf(out, "%llu leases\n", (unsigned long long)collected->leases);
 }
 
 static void print_link(const struct net_link *link, FILE *out) {
@@ -121,12 +241,28 @@ static void print_link(const struct net_link *link, FILE *out) {
                 fprintf(out, "  address    %s\n", link->addresses.at[i]);
 }
 
-void cli_print(const struct cli *cli, const struct net_result *result, FILE *out) {
-        if (cli->is_json)
+static void print_json(const struct cli *cli, const struct net_result *result, FILE *out) {
+        if (cli->request.command & NETWORKS)
+                fputs(json_write(&result->networks, &net_networks_type, true), out);
+        else if (cli->request.command == NET_GC)
+                fputs(json_write(&result->collected, &net_collected_type, true), out);
+        else
                 fputs(json_write(result, &net_result_type, true), out);
-        else if (cli->request.command == NET_LIST)
-                print_table(result, out);
-        else if (cli->request.command == NET_STATUS)
+}
+
+void cli_print(const struct cli *cli, const struct net_result *result, FILE *out) {
+        enum net_command command = cli->request.command;
+        if (cli->is_json)
+                print_json(cli, result, out);
+        else if (command == NET_LIST)
+                print_links(result, out);
+        else if (command == NET_NETWORK_LIST)
+                print_networks(&result->networks, out);
+        else if (command == NET_NETWORK_SHOW)
+                print_network(&result->networks, out);
+        else if (command == NET_GC)
+                print_collected(&result->collected, out);
+        else if (command == NET_STATUS)
                 for (size_t i = 0; i < result->links.n; i++)
                         print_link(&result->links.at[i], out);
 }

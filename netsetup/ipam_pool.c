@@ -82,10 +82,13 @@ static int add_range(struct ipam_pool *pool, struct ipam_set *set, const struct 
 
 /* The subnet and its gateway; all of its hosts in the span. */
 static int parse_subnet(const struct net_subnet *in, struct ipam_range *ret) {
+        static const struct net_address mapped = { AF_INET6, { [10] = 0xff, [11] = 0xff }, 96, "::ffff:0:0/96" };
         struct ipam_range range = { .has_gateway = true };
         const char *why = address_parse_subnet(in->subnet, &range.subnet);
         if (!why && range.subnet.prefix == 0)
                 why = "all addresses there are";
+        if (!why && range.subnet.family == AF_INET6 && address_is_overlap(&range.subnet, &mapped))
+                why = "the place of IPv4 addresses";
         if (!why) {
                 range.span = hosts_of(&range.subnet);
                 struct net_address first = address_of_number(range.span.first, range.subnet.prefix), unused;

@@ -20,6 +20,26 @@ static const char *command_name(enum net_command command) {
                 return "list";
         case NET_LOOPBACK:
                 return "loopback";
+        case NET_NETWORK_CREATE:
+                return "network create";
+        case NET_NETWORK_DELETE:
+                return "network delete";
+        case NET_NETWORK_LIST:
+                return "network list";
+        case NET_NETWORK_SHOW:
+                return "network show";
+        case NET_GC:
+                return "gc";
+        case NET_PORT_ADD:
+                return "port add";
+        case NET_PORT_DEL:
+                return "port del";
+        case NET_PORT_LIST:
+                return "port list";
+        case NET_RELOAD:
+                return "reload";
+        case NET_WATCH:
+                return "watch";
         }
         return "";
 }
@@ -27,7 +47,7 @@ static const char *command_name(enum net_command command) {
 static int run(const struct cli *cli) {
         const struct net_request *request = &cli->request;
         struct net_result result = { 0 };
-        const char *whose = request->id ? request->id : request->netns;
+        const char *whose = request->id ? request->id : request->network ? request->network : request->netns;
         int r = net_run(request, cli->is_plan ? stdout : NULL, &result);
         if (r < 0)
                 return fail_in(r, "%s%s%s", command_name(request->command), whose ? " " : "", whose ? whose : "");
@@ -37,7 +57,7 @@ static int run(const struct cli *cli) {
 }
 
 int main(int argc, char **argv) {
-        const struct log_options log = { .level = LOG_WARNING };
+        const struct log_options log = { .level = LOG_INFO };
         struct cli cli;
         (void)argc;
         if (log_open(&log) < 0)

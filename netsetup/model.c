@@ -95,8 +95,15 @@ static const struct json_field net_network_fields[] = {
 };
 TYPE(net_network);
 
+static const struct json_field net_lease_fields[] = {
+        FIELD(net_lease, "network", network),     FIELD(net_lease, "address", address), FIELD(net_lease, "id", id),
+        FIELD(net_lease, "interface", interface), FIELD(net_lease, "link", link),
+};
+static TYPE(net_lease);
+
 static const struct json_field net_networks_fields[] = {
         LIST(net_networks, "networks", networks, net_network, .flags = J_KEEP_EMPTY),
+        LIST(net_networks, "leases", leases, net_lease),
 };
 TYPE(net_networks);
 

@@ -48,8 +48,14 @@ struct net_network {
 
 extern const struct json_type net_network_type, net_subnet_type, net_reservation_type, net_route_type, net_dns_type;
 
+/* An address that is given out, and to whom; id and interface NULL when nothing is known of the link. */
+struct net_lease {
+        const char *network, *address, *id, *interface, *link;
+};
+
 struct net_networks {
         LIST_OF(net_network) networks;
+        LIST_OF(net_lease) leases; /* of `network show` */
 };
 extern const struct json_type net_networks_type;
 

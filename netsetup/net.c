@@ -1,6 +1,11 @@
 #include "netsetup/net.h"
+#include "netsetup/attach.h"
+#include "netsetup/gc.h"
 #include "netsetup/netns.h"
-#include "netsetup/tag.h"
+#include "netsetup/networks.h"
+#include "netsetup/ports.h"
+#include "netsetup/record.h"
+#include "netsetup/reload.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -9,37 +14,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
-static void hands_close(struct net_hands *hands) {
+void net_hands_close(struct net_hands *hands) {
+        nl_closep(&hands->filter);
         nl_closep(&hands->inside);
         nl_closep(&hands->host);
         hands->netns = fd_close(hands->netns);
 }
 
-#define autohands __attribute__((cleanup(hands_close))) struct net_hands
+#define autohands __attribute__((cleanup(net_hands_close))) struct net_hands
 
-/* One attach at a time: what it takes back after a failure, no other can have come to rely on.  In a folder of our own,
- * because whoever can open the file can hold the lock. */
-static int lock(const char *root, int *ret_fd) {
-        struct stat st;
-        if (mkdir(root, 0700) < 0 && errno != EEXIST)
-                return fail(errno, "make folder %s", root);
-        autofd dir = open(root, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (dir < 0 || fstat(dir, &st) < 0)
-                return fail(errno, "open folder %s", root);
-        if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
-                return fail_words(EACCES, "open folder %s: others can write to it", root);
+/* In a folder of our own, because whoever can open the file can hold the lock. */
+int net_lock(const char *root, int *ret_root, int *ret_lock) {
+        autofd dir = -1;
+        int r = record_root(root, &dir);
+        if (r < 0)
+                return r;
         autofd fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return fail(errno, "open %s/lock", root);
-        int r = lock_fd(fd, LOCK_EX);
+        r = lock_fd(fd, LOCK_EX);
         if (r < 0)
                 return r;
-        *ret_fd = fd_take(&fd);
+        *ret_root = fd_take(&dir);
+        *ret_lock = fd_take(&fd);
         return 0;
 }
 
@@ -51,85 +51,6 @@ static void block_signals(void) {
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGHUP);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* The first message of an answer as a link; false when there is none. */
-static bool ask_index(struct nl *nl, int index, int netns, struct link_info *ret) {
-        struct nl_batch batch = { 0 };
-        struct nl_reply reply;
-        link_put_get_index(&batch, index, netns);
-        return nl_run(nl, &batch, &reply) == 0 && reply.n > 0 && link_read(reply.messages[0], ret);
-}
-
-/* The other end is read through the kernel's number for its namespace: no path is needed.  What may not be read stays
- * out. */
-static void describe_inside(struct nl *nl, const struct link_info *link, struct net_link *ret) {
-        struct link_info inside;
-        struct nl_batch batch = { 0 };
-        struct nl_reply reply;
-        if (link->peer_netns < 0 || !ask_index(nl, link->peer, link->peer_netns, &inside))
-                return;
-        ret->mac = link_mac_text(inside.mac);
-        ret->mtu = inside.mtu;
-        address_put_dump(&batch, link->peer_netns);
-        if (nl_run(nl, &batch, &reply) < 0)
-                return;
-        for (size_t i = 0; i < reply.n; i++) {
-                const char *address = address_read(reply.messages[i], link->peer);
-                if (address)
-                        strv_add(&ret->addresses, address);
-        }
-}
-
-static struct net_link *describe(struct nl *nl, const struct link_info *link, const char *id,
-                                 struct net_result *result) {
-        struct tag tag = { 0 };
-        struct link_info bridge;
-        (void)tag_read(link->alias, &tag);
-        struct net_link out = {
-                .id = id ? id : tag.id,
-                .interface = tag.interface,
-                .link = link->name,
-                .state = !(link->flags & IFF_UP)      ? "down"
-                         : link->flags & IFF_LOWER_UP ? "up"
-                                                      : "no carrier",
-                .mtu = link->mtu,
-                .isolated = link->port.isolated,
-                .hairpin = link->port.hairpin,
-        };
-        if (link->bridge && ask_index(nl, link->bridge, -1, &bridge))
-                out.bridge = bridge.name;
-        describe_inside(nl, link, &out);
-        err_clear();
-        size_t size = result->links.n * sizeof(out);
-        result->links.at = arena_grow(result->links.at, size, size + sizeof(out));
-        result->links.at[result->links.n] = out;
-        return &result->links.at[result->links.n++];
-}
-
-static int attach(const struct net_request *request, FILE *dry, struct net_result *ret) {
-        struct net_plan plan = net_plan(request);
-        autohands hands = { .netns = -1 };
-        autofd locked = -1;
-        int r;
-        if (dry) {
-                net_plan_print(&plan, dry);
-                return 0;
-        }
-        if ((r = netns_open(request->netns, &hands.netns)) < 0)
-                return r;
-        if (netns_is_own(hands.netns))
-                return fail_words(EINVAL, "network namespace %s: the one of the host", request->netns);
-        if ((r = lock(request->root, &locked)) < 0)
-                return r;
-        block_signals();
-        if ((r = nl_open(&hands.host)) < 0 || (r = netns_socket(hands.netns, &hands.inside)) < 0 ||
-            (r = net_apply(&plan, &hands)) < 0)
-                return r;
-        struct net_link *out = describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
-        for (size_t i = 0; i < request->gateways.n; i++)
-                strv_add(&out->gateways, request->gateways.at[i].text);
-        return 0;
 }
 
 static int loopback(const struct net_request *request, FILE *dry) {
@@ -145,96 +66,192 @@ static int loopback(const struct net_request *request, FILE *dry) {
         return net_apply(&plan, &hands);
 }
 
-/* Our links on this host, in *ret_links: those of the request's id and interface, or all. */
-static int find_links(struct nl *nl, const struct net_request *request, struct link_info **ret_links, size_t *ret_n) {
-        struct nl_batch batch = { 0 };
-        struct nl_reply reply;
-        struct tag tag;
-        link_put_dump(&batch, "veth", 0);
-        int r = nl_run(nl, &batch, &reply);
-        if (r < 0)
-                return r;
-        if (reply.answers[0].error)
-                return fail(reply.answers[0].error, "list links");
-        struct link_info *links = arena_array(reply.n + 1, sizeof(*links));
-        size_t n = 0;
-        for (size_t i = 0; i < reply.n; i++)
-                if (link_read(reply.messages[i], &links[n]) &&
-                    (request->id ? tag_is_of(links[n].alias, request->id, request->interface)
-                                 : tag_read(links[n].alias, &tag)))
-                        n++;
-        *ret_links = links;
-        *ret_n = n;
-        return 0;
-}
-
-/* With a namespace given, only links that lead there are meant.  A namespace that is gone is no obstacle: its links are
- * found by their tag. */
-static int check_leads_to(struct nl *nl, const struct net_request *request, const struct link_info *links, size_t n) {
-        autofd netns = -1;
-        int number = -1, r = request->netns ? netns_open(request->netns, &netns) : -ENOENT;
-        if (r == -ENOENT || r == -ESRCH || r == -EINVAL)
-                return 0;
-        if (r < 0 || (r = netns_number(nl, netns, &number)) < 0)
-                return r;
-        for (size_t i = 0; i < n; i++)
-                if (links[i].peer_netns != number)
-                        return fail_words(EXDEV, "link %s leads to another network namespace than %s", links[i].name,
-                                          request->netns);
-        return 0;
-}
-
-static int detach(const struct net_request *request, FILE *dry, struct net_result *ret) {
-        autohands hands = { .netns = -1 };
-        struct net_plan plan = { 0 };
-        struct link_info *links = NULL, other;
-        size_t n = 0;
-        block_signals();
-        int r = nl_open(&hands.host);
-        if (r < 0 || (r = find_links(&hands.host, request, &links, &n)) < 0 ||
-            (r = check_leads_to(&hands.host, request, links, n)) < 0)
-                return r;
-        const char *name = tag_link_name(request->id, request->interface ? request->interface : "eth0");
-        if (n == 0 && link_get(&hands.host, name, &other) == 0)
-                return fail_words(EEXIST, "link %s carries no tag of ours: left alone", name);
-        for (size_t i = 0; i < n; i++) {
-                net_plan_delete(&plan, &links[i]);
-                if (!dry)
-                        describe(&hands.host, &links[i], request->id, ret);
-        }
-        err_clear();
-        if (dry) {
-                net_plan_print(&plan, dry);
-                return 0;
-        }
-        return net_apply(&plan, &hands);
-}
-
 static int look(const struct net_request *request, struct net_result *ret) {
         autonl nl = { 0 };
+        autofd attached = -1;
         struct link_info *links = NULL;
         size_t n = 0;
         int r = nl_open(&nl);
-        if (r < 0 || (r = find_links(&nl, request, &links, &n)) < 0)
+        if (r < 0 || (r = net_find_links(&nl, request, &links, &n)) < 0)
                 return r;
         if (request->id && n == 0)
                 return fail_words(ENODEV, "not attached");
-        for (size_t i = 0; i < n; i++)
-                describe(&nl, &links[i], request->id, ret);
+        /* Who may not read the records sees the links without them. */
+        if (record_look(request->root, &attached) < 0)
+                err_clear();
+        for (size_t i = 0; i < n; i++) {
+                struct net_link *out = net_describe(&nl, &links[i], request->id, ret);
+                struct net_record record;
+                if (attached < 0 || record_read_link(attached, links[i].name, &record) != RECORD_FOUND)
+                        continue;
+                out->network = record.network;
+                out->gateways = record.gateways;
+                out->publish.at = record.policy.publish.at;
+                out->publish.n = record.policy.publish.n;
+        }
+        err_clear();
         return 0;
+}
+
+/* --- networks ------------------------------------------------------------------------------------------------------
+ */
+static int create_network(const struct net_request *request, FILE *dry, struct net_result *ret) {
+        autofd root = -1, lock = -1;
+        autonl nl = { 0 };
+        struct net_network *network = arena_array(1, sizeof(*network));
+        int r = dry ? 0 : net_lock(request->root, &root, &lock);
+        if (r < 0 || (r = nl_open(&nl)) < 0 || (r = network_plan(request, &nl, network)) < 0)
+                return r;
+        if (dry)
+                fputs(json_write(network, &net_network_type, true), dry);
+        else if ((r = network_save(request->networks, network)) < 0)
+                return r;
+        ret->networks.networks.at = network;
+        ret->networks.networks.n = 1;
+        return 0;
+}
+
+static int delete_bridge(struct nl *nl, const char *name) {
+        struct link_info bridge;
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        int r = link_get(nl, name, &bridge);
+        if (r < 0)
+                return r == -ENODEV ? 0 : r;
+        if (bridge.group != LINK_GROUP || !bridge.kind || !str_eq(bridge.kind, "bridge"))
+                return 0;
+        link_put_dump(&batch, NULL, bridge.index);
+        if ((r = nl_run(nl, &batch, &reply)) < 0 || reply.n)
+                return r;
+        batch = (struct nl_batch){ 0 };
+        link_put_delete(&batch, bridge.index);
+        r = nl_run(nl, &batch, &reply);
+        return r == 0 && reply.answers[0].error ? fail(reply.answers[0].error, "delete bridge %s", name) : r;
+}
+
+/* Somebody lives in the network: seen by records and by leases, whichever is left. */
+static int check_unused(struct gc *gc, const struct net_network *network, const struct net_records *all) {
+        struct ipam_leases leases;
+        for (size_t i = 0; i < all->records.n; i++) {
+                const struct net_record *record = &all->records.at[i];
+                if (record->network && str_eq(record->network, network->name) && str_eq(record->boot, gc->boot) &&
+                    !gc_is_dead(gc, record->policy.link))
+                        return fail_words(EBUSY, "network %s: %s of %s is attached to it", network->name,
+                                          record->policy.interface, record->policy.id);
+        }
+        int r = ipam_list(gc->root, network->name, gc->boot, &leases);
+        for (size_t i = 0; r == 0 && i < leases.leases.n; i++)
+                if (!gc_is_dead(gc, leases.leases.at[i].link))
+                        return fail_words(EBUSY, "network %s: link %s has %s of it", network->name,
+                                          leases.leases.at[i].link, leases.leases.at[i].address);
+        return r;
+}
+
+static int remove_network(const struct net_request *request, FILE *dry) {
+        autofd root = -1, lock = -1, attached = -1;
+        autonl nl = { 0 }, filter = { 0 };
+        struct net_network network;
+        struct net_records all;
+        int r = net_lock(request->root, &root, &lock);
+        if (r < 0 || (r = record_folder(root, "attached", &attached)) < 0 || (r = nl_open(&nl)) < 0 ||
+            (r = network_load(request->networks, request->network, &network)) < 0 ||
+            (r = record_list(attached, &all)) < 0)
+                return r;
+        struct gc gc = { .nl = &nl, .filter = &filter, .root = root, .attached = attached };
+        if ((r = record_boot(&gc.boot)) < 0 || (r = check_unused(&gc, &network, &all)) < 0)
+                return r;
+        if (dry) {
+                fprintf(dry, "host     delete bridge %s if it was made here and has no ports\n", network.bridge);
+                fprintf(dry, "host     delete network %s and its leases\n", network.name);
+                return 0;
+        }
+        for (size_t i = 0; i < all.records.n; i++)
+                if (all.records.at[i].network && str_eq(all.records.at[i].network, network.name) &&
+                    (r = gc_take_away(&gc, &all.records.at[i])) < 0)
+                        return r;
+        if ((r = delete_bridge(&nl, network.bridge)) < 0 || (r = ipam_forget(root, network.name)) < 0)
+                return r;
+        return network_remove(request->networks, network.name);
+}
+
+static int show(const struct net_request *request, struct net_result *ret) {
+        struct net_network *network = arena_array(1, sizeof(*network));
+        struct ipam_leases leases = { 0 };
+        autofd root = -1, attached = -1;
+        const char *boot;
+        int r = network_load(request->networks, request->network, network);
+        if (r < 0 || (r = record_boot(&boot)) < 0 || (r = record_root(request->root, &root)) < 0 ||
+            (r = record_folder(root, "attached", &attached)) < 0 ||
+            (r = ipam_list(root, request->network, boot, &leases)) < 0)
+                return r;
+        struct net_lease *out = arena_array(leases.leases.n + 1, sizeof(*out));
+        for (size_t i = 0; i < leases.leases.n; i++) {
+                struct net_record record;
+                out[i] = (struct net_lease){
+                        .address = leases.leases.at[i].address,
+                        .link = leases.leases.at[i].link,
+                };
+                if (record_read_link(attached, out[i].link, &record) == RECORD_FOUND) {
+                        out[i].id = record.policy.id;
+                        out[i].interface = record.policy.interface;
+                }
+        }
+        err_clear();
+        ret->networks.networks.at = network;
+        ret->networks.networks.n = 1;
+        ret->networks.leases.at = out;
+        ret->networks.leases.n = leases.leases.n;
+        return 0;
+}
+
+static int collect(const struct net_request *request, FILE *dry, struct net_result *ret) {
+        autofd root = -1, lock = -1, attached = -1;
+        autonl nl = { 0 }, filter = { 0 };
+        int r = net_lock(request->root, &root, &lock);
+        if (r < 0 || (r = record_folder(root, "attached", &attached)) < 0 || (r = nl_open(&nl)) < 0)
+                return r;
+        struct gc gc = { .nl = &nl, .filter = &filter, .root = root, .attached = attached };
+        if ((r = record_boot(&gc.boot)) < 0)
+                return r;
+        return gc_run(&gc, request->keep, request->keep_data, dry, &ret->collected);
 }
 
 static int run(const struct net_request *request, FILE *dry, struct net_result *ret) {
         switch (request->command) {
         case NET_ATTACH:
-                return attach(request, dry, ret);
+                block_signals();
+                return attach_run(request, dry, ret);
         case NET_DETACH:
-                return detach(request, dry, ret);
+                block_signals();
+                return detach_run(request, dry, ret);
         case NET_LOOPBACK:
                 return loopback(request, dry);
         case NET_STATUS:
         case NET_LIST:
                 return look(request, ret);
+        case NET_NETWORK_CREATE:
+                return create_network(request, dry, ret);
+        case NET_NETWORK_DELETE:
+                block_signals();
+                return remove_network(request, dry);
+        case NET_NETWORK_LIST:
+                return network_all(request->networks, &ret->networks);
+        case NET_NETWORK_SHOW:
+                return show(request, ret);
+        case NET_GC:
+                block_signals();
+                return collect(request, dry, ret);
+        case NET_PORT_ADD:
+        case NET_PORT_DEL:
+                block_signals();
+                return ports_change(request, dry, ret);
+        case NET_PORT_LIST:
+                return ports_list(request, ret);
+        case NET_RELOAD:
+                block_signals();
+                return reload_run(request, dry, ret);
+        case NET_WATCH:
+                return watch_run(request);
         }
         return fail_words(EINVAL, "no command");
 }

@@ -4,6 +4,7 @@
 #ifndef NETSETUP_NET_H
 #define NETSETUP_NET_H
 
+#include "netsetup/forward.h"
 #include "netsetup/request.h"
 
 #include <stdio.h>
@@ -18,7 +19,14 @@ enum net_op_kind {
         NET_PORT,
         NET_ADDRESS,
         NET_ROUTE,
+        NET_PATH,
         NET_DELETE,
+        NET_PORTS_FREE, /* nobody else publishes them */
+        NET_GUARD,      /* the rules of a port, before there is one */
+        NET_FORWARD,
+        NET_WAYS,     /* masquerade and published ports, when all else works */
+        NET_WAYS_OFF, /* and of all the first to go */
+        NET_UNGUARD,  /* what is left of the rules of a link that is gone */
 };
 
 /* Facts about links that are only known once they exist. */
@@ -34,7 +42,9 @@ struct net_op {
         enum net_slot slot;
         const char *link;
         const struct net_address *address;
+        const struct net_path *path;
         const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
+        const struct net_policy *policy;   /* of rules; NULL: nobody remembers it, the rules are looked for */
         int index;                         /* NET_DELETE */
         enum net_op_state state;
         const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
@@ -57,11 +67,25 @@ void net_plan_print(const struct net_plan *plan, FILE *out);
 /* apply.c: everything that operations need to be done. */
 struct net_hands {
         struct nl host, inside;
+        struct nl filter; /* opened by the first operation that needs it */
         int netns;
+        int attached; /* folder of the records, for rules that have to be built anew */
+        struct forward_changes forward;
         struct link_info found[NET_SLOTS];
 };
 /* Carries the plan out.  When an operation fails, those before it are taken back and the record names what failed. */
 int net_apply(struct net_plan *plan, struct net_hands *hands);
+
+void net_hands_close(struct net_hands *hands);
+
+/* describe.c: one more link of the result, as people see it.  id NULL: that of its tag. */
+struct net_link *net_describe(struct nl *nl, const struct link_info *link, const char *id, struct net_result *result);
+/* Our links on this host: those of the request's id and interface, or all. */
+int net_find_links(struct nl *nl, const struct net_request *request, struct link_info **ret_links, size_t *ret_n);
+
+/* One at a time: what an attach takes back after a failure, no other can have come to rely on.  Gives
+ * the folder of state, and the lock, which is held until it is closed. */
+int net_lock(const char *root, int *ret_root, int *ret_lock);
 
 /* net.c: does what the request says (with dry: prints to it what would be done instead). */
 int net_run(const struct net_request *request, FILE *dry, struct net_result *ret);

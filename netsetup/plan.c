@@ -1,3 +1,4 @@
+#include "netsetup/filter.h"
 #include "netsetup/net.h"
 #include "netsetup/tag.h"
 
@@ -34,8 +35,14 @@ static void plan_inside(struct net_plan *plan, const struct net_request *r) {
         op.kind = NET_UP;
         add_inside(plan, op, &joined);
         op.kind = NET_ROUTE;
-        for (size_t i = 0; i < r->gateways.n; i++) {
+        for (size_t i = 0; i < r->gateways.n && !r->has_no_default; i++) {
                 op.address = &r->gateways.at[i];
+                op.request = r;
+                add_inside(plan, op, &joined);
+        }
+        op.kind = NET_PATH;
+        for (size_t i = 0; i < r->paths.n; i++) {
+                op.path = &r->paths.at[i];
                 add_inside(plan, op, &joined);
         }
 }
@@ -54,11 +61,15 @@ struct net_plan net_plan(const struct net_request *r) {
                 return plan;
         }
         const char *link = tag_link_name(r->id, r->interface);
+        bool has_ways = filter_words(&r->policy, FILTER_WAYS) != NULL;
         struct net_op bridge = { .link = r->bridge, .slot = NET_SLOT_BRIDGE, .is_bridge = true };
         static const enum net_op_kind bridge_kinds[] = { NET_BRIDGE, NET_FIND, NET_RA_OFF, NET_UP };
         add(&plan, (struct net_op){ NET_FIND_FREE, .link = link, .request = r });
+        if (has_ways)
+                add(&plan, (struct net_op){ NET_PORTS_FREE, .policy = &r->policy });
         for (size_t i = 0; i < sizeof(bridge_kinds) / sizeof(bridge_kinds[0]); i++)
                 add(&plan, bridge)->kind = bridge_kinds[i];
+        add(&plan, (struct net_op){ NET_GUARD, .link = link, .policy = &r->policy });
         /* One send, so that no signal can leave a link without a tag.  The kernel goes on after a failure, and then
          * there is no link of this name to tag: it was looked for. */
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
@@ -71,13 +82,19 @@ struct net_plan net_plan(const struct net_request *r) {
                 add(&plan, bridge);
         }
         add(&plan, (struct net_op){ NET_FIND, .link = link, .slot = NET_SLOT_LINK });
+        if (has_ways) {
+                add(&plan, (struct net_op){ NET_FORWARD, .policy = &r->policy });
+                add(&plan, (struct net_op){ NET_WAYS, .link = link, .policy = &r->policy });
+        }
         /* At the end, because it cannot be taken back: the kernel leaves 127.0.0.1 on a loopback that goes down. */
         plan_loopback(&plan);
         return plan;
 }
 
 void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
+        add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
         add(plan, (struct net_op){ NET_DELETE, .link = link->name, .index = link->index });
+        add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
 }
 
 static const char *port_words(const struct net_op *op) {
@@ -107,9 +124,24 @@ const char *net_op_words(const struct net_op *op) {
                 return str_format("add address %s to %s%s", op->address->text, op->link,
                                   op->is_bridge ? " unless it is there" : "");
         case NET_ROUTE:
-                return str_format("add default route via %s", op->address->text);
+                return str_format("add default route via %s%s", op->address->text,
+                                  op->request->network ? " unless there is one" : "");
+        case NET_PATH:
+                return str_format("add route to %s via %s", op->path->destination.text, op->path->gateway.text);
         case NET_DELETE:
                 return str_format("delete link %s", op->link);
+        case NET_PORTS_FREE:
+                return "see that nobody else has the published ports";
+        case NET_GUARD:
+                return str_format("let %s %s", op->link, filter_words(op->policy, FILTER_GUARD));
+        case NET_FORWARD:
+                return "switch on forwarding unless it is on";
+        case NET_WAYS:
+                return filter_words(op->policy, FILTER_WAYS);
+        case NET_WAYS_OFF:
+                return str_format("take away the published ports of %s", op->link);
+        case NET_UNGUARD:
+                return str_format("take away the rules of %s", op->link);
         }
         return "";
 }

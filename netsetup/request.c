@@ -13,6 +13,7 @@ static const struct json_field net_link_fields[] = {
         FIELD(net_link, "interface", interface),
         FIELD(net_link, "link", link),
         FIELD(net_link, "bridge", bridge),
+        FIELD(net_link, "network", network),
         FIELD(net_link, "state", state),
         FIELD(net_link, "mac", mac),
         FIELD(net_link, "mtu", mtu),
@@ -20,6 +21,8 @@ static const struct json_field net_link_fields[] = {
         FIELD(net_link, "hairpin", hairpin, .flags = J_KEEP_EMPTY),
         FIELD(net_link, "addresses", addresses),
         FIELD(net_link, "gateways", gateways),
+        LIST(net_link, "publish", publish, net_publish),
+        FIELD(net_link, "switched", switched),
 };
 static TYPE(net_link);
 
@@ -27,6 +30,13 @@ static const struct json_field net_result_fields[] = {
         LIST(net_result, "links", links, net_link, .flags = J_KEEP_EMPTY),
 };
 TYPE(net_result);
+
+static const struct json_field net_collected_fields[] = {
+        LIST(net_collected, "links", links, net_link, .flags = J_KEEP_EMPTY),
+        FIELD(net_collected, "bridges", bridges, .flags = J_KEEP_EMPTY),
+        FIELD(net_collected, "leases", leases, .flags = J_KEEP_EMPTY),
+};
+TYPE(net_collected);
 
 int request_take_id(struct net_request *request, const char *word) {
         static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.";
@@ -95,6 +105,8 @@ static int take_address(struct net_addresses *list, const char *what, const char
 
 int request_take_address(struct net_request *request, const char *word) {
         struct net_address address = { 0 };
+        if (!strchr(word, '/') && !address_parse_host(word, &address))
+                return take_address(&request->fixed, str_format("address %s", word), NULL, &address);
         const char *why = address_parse_cidr(word, &address);
         return take_address(&request->addresses, str_format("address %s", word), why, &address);
 }
@@ -139,6 +151,102 @@ int request_take_mtu(struct net_request *request, const char *word) {
         return 0;
 }
 
+int request_take_publish(struct net_request *request, const char *word) {
+        return policy_take_publish(&request->policy, word);
+}
+
+int request_take_host_access(struct net_request *request, const char *word) {
+        return policy_take_host_access(&request->policy, word);
+}
+
+int request_take_allow(struct net_request *request, const char *word) {
+        return policy_take_egress(&request->policy, word);
+}
+
+/* A plain name: it is a file's, and part of messages. */
+int request_take_network(struct net_request *request, const char *word) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+        size_t length = strlen(word);
+        if (length == 0)
+                return fail_words(EINVAL, "network: empty");
+        if (length > 128)
+                return fail_words(EINVAL, "network %.32s...: longer than 128 bytes", word);
+        if (strspn(word, letters) != length || word[0] == '.' || word[0] == '-')
+                return fail_words(EINVAL,
+                                  "network %s: only letters, digits and _ . - are allowed, the first not . or -", word);
+        request->network = word;
+        return 0;
+}
+
+int request_take_subnet(struct net_request *request, const char *word) {
+        struct net_address subnet;
+        const char *why = address_parse_subnet(word, &subnet);
+        if (why)
+                return fail_words(EINVAL, "subnet %s: %s", word, why);
+        struct net_network *words = &request->words;
+        size_t size = words->subnets.n * sizeof(*words->subnets.at);
+        words->subnets.at = arena_grow(words->subnets.at, size, size + sizeof(*words->subnets.at));
+        words->subnets.at[words->subnets.n++].subnet = word;
+        return 0;
+}
+
+int request_take_subnet_gateway(struct net_request *request, const char *word) {
+        struct net_address address;
+        const char *why = address_parse_host(word, &address);
+        strv_add(&request->word_gateways, word);
+        return why ? fail_words(EINVAL, "gateway %s: %s", word, why) : 0;
+}
+
+int request_take_range(struct net_request *request, const char *word) {
+        strv_add(&request->word_ranges, word);
+        return 0;
+}
+
+int request_take_exclude(struct net_request *request, const char *word) {
+        strv_add(&request->word_excludes, word);
+        return 0;
+}
+
+int request_take_reserve(struct net_request *request, const char *word) {
+        struct net_network *words = &request->words;
+        const char *equals = strchr(word, '=');
+        if (!equals || equals == word || equals[1] == '\0')
+                return fail_words(EINVAL, "reserve %s: not ID=ADDRESS", word);
+        size_t size = words->reservations.n * sizeof(*words->reservations.at);
+        words->reservations.at = arena_grow(words->reservations.at, size, size + sizeof(*words->reservations.at));
+        words->reservations.at[words->reservations.n++] =
+                (struct net_reservation){ arena_strndup(word, (size_t)(equals - word)), equals + 1 };
+        return 0;
+}
+
+int request_take_route(struct net_request *request, const char *word) {
+        struct net_network *words = &request->words;
+        struct net_route route = { .destination = word };
+        struct net_address unused;
+        const char *comma = strchr(word, ',');
+        if (comma) {
+                route.destination = arena_strndup(word, (size_t)(comma - word));
+                route.gateway = comma + 1;
+        }
+        const char *why = address_parse_subnet(route.destination, &unused);
+        if (!why && comma)
+                why = address_parse_host(route.gateway, &unused);
+        if (why)
+                return fail_words(EINVAL, "route %s: %s", word, why);
+        size_t size = words->routes.n * sizeof(route);
+        words->routes.at = arena_grow(words->routes.at, size, size + sizeof(route));
+        words->routes.at[words->routes.n++] = route;
+        return 0;
+}
+
+int request_take_vlan(struct net_request *request, const char *word) {
+        uint64_t vlan = 0;
+        if (parse_u64(word, 1, 4094, &vlan) < 0)
+                return fail_words(EINVAL, "vlan %s: not a number in 1..4094", word);
+        request->words.vlan = (uint32_t)vlan;
+        return 0;
+}
+
 static bool has_ipv6(const struct net_addresses *list) {
         for (size_t i = 0; i < list->n; i++)
                 if (list->at[i].family == AF_INET6)
@@ -161,11 +269,28 @@ static int check_gateway(const struct net_request *request, const struct net_add
         return 0;
 }
 
+/* A network gives the bridge, the addresses and the gateways. */
+static int check_network(const struct net_request *request) {
+        const char *other = request->bridge               ? "--bridge"
+                            : request->gateways.n         ? "--gateway"
+                            : request->bridge_addresses.n ? "--bridge-address"
+                            : request->addresses.n        ? request->addresses.at[0].text
+                                                          : NULL;
+        if (other && request->addresses.n && str_eq(other, request->addresses.at[0].text))
+                return fail_words(EINVAL, "address %s: its prefix length is that of the network: leave it out", other);
+        return other ? fail_words(EINVAL, "%s: not together with --network", other) : 0;
+}
+
 static int check_attach(struct net_request *request) {
-        if (!request->bridge)
-                return fail_words(EINVAL, "--bridge is missing");
         if (!request->interface)
                 request->interface = "eth0";
+        if (request->network)
+                return check_network(request);
+        if (!request->bridge)
+                return fail_words(EINVAL, "--bridge or --network is missing");
+        if (request->fixed.n)
+                return fail_words(EINVAL, "address %s: no prefix length (as in %s)", request->fixed.at[0].text,
+                                  request->fixed.at[0].family == AF_INET6 ? "fd00::2/64" : "10.0.0.2/24");
         for (size_t i = 0; i < request->gateways.n; i++) {
                 int r = check_gateway(request, &request->gateways.at[i]);
                 if (r < 0)
@@ -183,8 +308,16 @@ static int check_attach(struct net_request *request) {
 }
 
 int request_check(struct net_request *request) {
+        static const enum net_command of_network = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_SHOW;
+        /* Another root is another world: its networks are its own. */
+        if (!request->networks)
+                request->networks = request->root ? str_path(request->root, "networks") : "/etc/netsetup/networks";
         if (!request->root)
                 request->root = "/run/netsetup";
+        if (!request->face)
+                request->face = "cli";
+        if (!request->network && request->command & of_network)
+                return fail_words(EINVAL, "the name of a network is missing");
         if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS))
                 return fail_words(EINVAL, "an id is missing");
         if (!request->netns && request->command & (NET_ATTACH | NET_LOOPBACK))

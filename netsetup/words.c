@@ -7,10 +7,17 @@
 
 enum { HELP_COLUMN = 28 };
 
-const struct words_command *words_command(const struct words_table *table, const char *name) {
-        for (const struct words_command *command = table->commands; command->name; command++)
-                if (str_eq(command->name, name))
+const struct words_command *words_command(const struct words_table *table, const char *const *argv, int *ret_used) {
+        for (const struct words_command *command = table->commands; command->name; command++) {
+                size_t length = strlen(argv[0]);
+                *ret_used = strchr(command->name, ' ') ? 2 : 1;
+                if (strncmp(command->name, argv[0], length) != 0)
+                        continue;
+                if (*ret_used == 1
+                            ? command->name[length] == '\0'
+                            : command->name[length] == ' ' && argv[1] && str_eq(command->name + length + 1, argv[1]))
                         return command;
+        }
         return NULL;
 }
 
@@ -55,14 +62,17 @@ int words_read(const struct words_table *table, const struct words_command *comm
                struct net_request *ret_request, unsigned *ret_flags) {
         uint64_t seen = 0;
         bool is_over = false;
+        const char *operand = NULL;
         while (*argv) {
                 const char *word = *argv;
                 if (is_over || word[0] != '-' || word[1] == '\0') {
                         if (!command->operand)
                                 return fail_words(EINVAL, "%s: not expected", word);
-                        if (ret_request->id)
-                                return fail_words(EINVAL, "%s: not expected after the id %s", word, ret_request->id);
-                        int r = request_take_id(ret_request, word);
+                        if (operand)
+                                return fail_words(EINVAL, "%s: not expected after the %s %s", word,
+                                                  command->take ? "name" : "id", operand);
+                        operand = word;
+                        int r = command->take ? command->take(ret_request, word) : request_take_id(ret_request, word);
                         if (r < 0)
                                 return r;
                         argv++;

@@ -20,6 +20,7 @@ struct words_command {
         unsigned bit;
         const char *operand; /* "ID", or NULL when it has none */
         const char *help;
+        int (*take)(struct net_request *request, const char *word); /* of the operand; NULL: it is an id */
 };
 
 struct words_table {
@@ -28,8 +29,8 @@ struct words_table {
         const struct words_option *options;   /* ends with a row without name */
 };
 
-/* The command of that name, or NULL. */
-const struct words_command *words_command(const struct words_table *table, const char *name);
+/* The command that argv begins with, one word or two ("network create"), or NULL; *ret_used is how many. */
+const struct words_command *words_command(const struct words_table *table, const char *const *argv, int *ret_used);
 
 /* Reads the words after the command (argv ends with NULL): options anywhere, "--" ends them, at most one operand. */
 int words_read(const struct words_table *table, const struct words_command *command, const char *const *argv,

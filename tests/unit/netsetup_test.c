@@ -40,7 +40,7 @@ static const struct {
         { "netsetup status -j", "status: an id is missing" },
         { "netsetup loopback", "loopback: --netns is missing" },
         { "netsetup attach web --bridge b", "attach: --netns is missing" },
-        { "netsetup attach web --netns /n", "attach: --bridge is missing" },
+        { "netsetup attach web --netns /n", "attach: --bridge or --network is missing" },
         { ATTACH "--netns /m", "--netns: given twice" },
         { ATTACH "--mtu", "--mtu: N is missing" },
         { ATTACH "--mtu= --isolate", "mtu : not a number in 68..65535" },

@@ -1,0 +1,324 @@
+#include "netsetup/attach.h"
+#include "netsetup/gc.h"
+#include "netsetup/ipam.h"
+#include "netsetup/netns.h"
+#include "netsetup/networks.h"
+#include "netsetup/record.h"
+#include "netsetup/tag.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+#include "specs/base/fd.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#define autohands __attribute__((cleanup(net_hands_close))) struct net_hands
+
+/* --- attach --------------------------------------------------------------------------------------------------------
+ */
+struct attaching {
+        struct net_request request; /* ours to fill in */
+        struct net_network network; /* when it has one */
+        struct ipam_pool pool;
+        struct net_record record;
+        struct gc gc;
+};
+
+/* What the name of a network stands for; nothing is looked at but its file. */
+static int know_network(struct attaching *a) {
+        struct net_request *request = &a->request;
+        if (!request->network)
+                return 0;
+        if (request->config)
+                a->network = *request->config;
+        else if (network_load(request->networks, request->network, &a->network) < 0)
+                return -err_errno();
+        int r = ipam_pool(&a->network, &a->pool);
+        if (r == 0)
+                network_shape(request, &a->network);
+        return r;
+}
+
+/* The largest packet of the link that leads to the world, 0 when none does. */
+static int find_uplink_mtu(struct nl *nl, uint32_t *ret) {
+        static const char *const worlds[] = { "192.0.2.1", "2001:db8::1" }; /* of documentation: only a default route */
+        for (size_t i = 0; i < 2; i++) {
+                struct net_address world;
+                struct net_found_route route;
+                struct link_info link;
+                struct nl_batch batch = { 0 };
+                struct nl_reply reply;
+                if (address_parse_host(worlds[i], &world))
+                        continue;
+                route_put_get(&batch, &world);
+                int r = nl_run(nl, &batch, &reply);
+                if (r < 0)
+                        return r;
+                if (reply.n == 0 || !route_read(reply.messages[0], &route) || !route.is_unicast || !route.link)
+                        continue;
+                batch = (struct nl_batch){ 0 };
+                link_put_get_index(&batch, (int)route.link, -1);
+                if ((r = nl_run(nl, &batch, &reply)) < 0)
+                        return r;
+                if (reply.n && link_read(reply.messages[0], &link) && !(link.flags & IFF_LOOPBACK)) {
+                        *ret = link.mtu;
+                        return 0;
+                }
+        }
+        return 0;
+}
+
+/* Ours to choose, so that the record knows it before there is a link. */
+static void choose_mac(struct net_request *request) {
+        if (request->has_mac)
+                return;
+        (void)!getrandom(request->mac, sizeof(request->mac), 0);
+        request->mac[0] = (uint8_t)((request->mac[0] & ~1U) | 2U);
+        request->has_mac = true;
+}
+
+/* What an earlier attachment of this link left, finished or not, unless it lives. */
+static int forget_earlier(struct attaching *a) {
+        struct net_record earlier;
+        int r = record_read(a->gc.attached, a->request.id, a->request.interface, &earlier);
+        if (r < 0)
+                return r;
+        return r == RECORD_FOUND && gc_is_dead(&a->gc, earlier.policy.link) ? gc_take_away(&a->gc, &earlier) : 0;
+}
+
+static int lease(struct attaching *a) {
+        struct net_request *request = &a->request;
+        struct ipam_answer leased = { 0 };
+        const struct ipam_ask ask = {
+                .boot = a->gc.boot,
+                .id = request->id,
+                .link = tag_link_name(request->id, request->interface),
+                .fixed = request->fixed,
+                .is_dead = gc_is_dead,
+                .data = &a->gc,
+        };
+        if (!request->network)
+                return 0;
+        int r = ipam_take(a->gc.root, &a->pool, &ask, &leased);
+        if (r == 0 && !request->mtu)
+                r = find_uplink_mtu(a->gc.nl, &request->mtu);
+        return r < 0 ? r : network_address(request, &a->network, &leased);
+}
+
+static void fill_policy(struct net_request *request) {
+        struct net_policy *policy = &request->policy;
+        policy->id = request->id;
+        policy->interface = request->interface;
+        policy->link = tag_link_name(request->id, request->interface);
+        policy->bridge = request->bridge;
+        policy->mac = link_mac_text(request->mac);
+        policy->isolated = request->port.isolated;
+        for (size_t i = 0; i < request->addresses.n; i++)
+                strv_add(&policy->addresses, request->addresses.at[i].text);
+        for (size_t i = 0; i < request->bridge_addresses.n; i++)
+                strv_add(&policy->bridge_addresses,
+                         address_of_number(address_number(&request->bridge_addresses.at[i]), 128).text);
+}
+
+static int begin_record(struct attaching *a, const struct net_hands *hands) {
+        const struct net_request *request = &a->request;
+        a->record = (struct net_record){
+                .boot = a->gc.boot,
+                .network = request->network,
+                .face = request->face,
+                .netns = request->netns,
+                .policy = request->policy,
+        };
+        for (size_t i = 0; i < request->gateways.n; i++)
+                strv_add(&a->record.gateways, request->gateways.at[i].text);
+        int r = record_identity(hands->netns, &hands->inside, &a->record.identity);
+        return r < 0 ? r : record_begin(a->gc.attached, &a->record);
+}
+
+/* Leases and record go when the link is gone; when it could not be taken back they stay, for gc. */
+static void give_up(struct attaching *a) {
+        struct err_saved saved;
+        struct link_info link;
+        err_save(&saved);
+        const char *name = a->request.policy.link;
+        if (link_get(a->gc.nl, name, &link) == -ENODEV) {
+                if (a->request.network)
+                        (void)!ipam_give_back(a->gc.root, a->request.network, name);
+                (void)!record_remove(a->gc.attached, name);
+        }
+        err_restore(&saved);
+}
+
+static int make(struct attaching *a, struct net_hands *hands) {
+        struct net_plan plan = net_plan(&a->request);
+        struct net_plan first = { plan.ops, 1 };
+        int r = forget_earlier(a);
+        if (r < 0 || (r = net_apply(&first, hands)) < 0)
+                return r;
+        choose_mac(&a->request);
+        a->request.policy.link = first.ops->link;
+        r = lease(a);
+        fill_policy(&a->request);
+        if (r == 0)
+                r = policy_check(&a->request.policy);
+        if (r == 0)
+                r = begin_record(a, hands);
+        plan = net_plan(&a->request);
+        struct net_plan rest = { plan.ops + 1, plan.n - 1 };
+        if (r == 0)
+                r = net_apply(&rest, hands);
+        if (r == 0)
+                r = record_keep(a->gc.attached, a->request.policy.link);
+        if (r < 0)
+                give_up(a);
+        return r;
+}
+
+static int print_plan(struct attaching *a, FILE *dry) {
+        fill_policy(&a->request);
+        struct net_plan plan = net_plan(&a->request);
+        for (size_t i = 0; i < a->pool.n; i++)
+                fprintf(dry, "host     lease an address of %s\n", a->pool.sets[i].ranges.at[0].subnet.text);
+        net_plan_print(&plan, dry);
+        return 0;
+}
+
+int attach_run(const struct net_request *request, FILE *dry, struct net_result *ret) {
+        struct attaching a = { .request = *request };
+        autohands hands = { .netns = -1 };
+        autofd root = -1, lock = -1, attached = -1;
+        int r = know_network(&a);
+        if (r < 0 || dry)
+                return r < 0 ? r : print_plan(&a, dry);
+        if ((r = netns_open(request->netns, &hands.netns)) < 0)
+                return r;
+        if (netns_is_own(hands.netns))
+                return fail_words(EINVAL, "network namespace %s: the one of the host", request->netns);
+        if ((r = net_lock(request->root, &root, &lock)) < 0 || (r = record_folder(root, "attached", &attached)) < 0 ||
+            (r = record_boot(&a.gc.boot)) < 0)
+                return r;
+        if ((r = nl_open(&hands.host)) < 0 || (r = netns_socket(hands.netns, &hands.inside)) < 0)
+                return r;
+        a.gc.nl = &hands.host;
+        a.gc.root = root;
+        a.gc.attached = attached;
+        a.gc.filter = &hands.filter;
+        hands.attached = attached;
+        if ((r = make(&a, &hands)) < 0)
+                return r;
+        struct net_link *out = net_describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
+        out->network = request->network;
+        out->gateways = a.record.gateways;
+        out->publish.at = a.request.policy.publish.at;
+        out->publish.n = a.request.policy.publish.n;
+        for (size_t i = 0; i < hands.forward.list.n; i++)
+                strv_add(&out->switched, hands.forward.list.at[i].name);
+        return 0;
+}
+
+/* --- detach --------------------------------------------------------------------------------------------------------
+ */
+/* With a namespace given, only links that lead there are meant.  A namespace that is gone is no obstacle: its links are
+ * found by their tag. */
+static int check_leads_to(struct nl *nl, const struct net_request *request, const struct link_info *links, size_t n) {
+        autofd netns = -1;
+        int number = -1, r = request->netns ? netns_open(request->netns, &netns) : -ENOENT;
+        if (r == -ENOENT || r == -ESRCH || r == -EINVAL)
+                return 0;
+        if (r < 0 || (r = netns_number(nl, netns, &number)) < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                if (links[i].peer_netns != number)
+                        return fail_words(EXDEV, "link %s leads to another network namespace than %s", links[i].name,
+                                          request->netns);
+        return 0;
+}
+
+/* The records that the request is about: one by its name, or all of the id. */
+static int find_records(const struct net_request *request, int attached, struct net_records *ret) {
+        struct net_records all = { 0 };
+        if (request->interface) {
+                struct net_record *record = arena_array(1, sizeof(*record));
+                int r = record_read(attached, request->id, request->interface, record);
+                if (r < 0)
+                        return r;
+                ret->records.at = record;
+                ret->records.n = r == RECORD_FOUND;
+                return 0;
+        }
+        int r = record_list(attached, &all);
+        if (r < 0)
+                return r;
+        ret->records.at = arena_array(all.records.n + 1, sizeof(*all.records.at));
+        for (size_t i = 0; i < all.records.n; i++)
+                if (str_eq(all.records.at[i].policy.id, request->id))
+                        ret->records.at[ret->records.n++] = all.records.at[i];
+        return 0;
+}
+
+/* A face that knows the network takes nothing of another one. */
+static bool is_other_network(const struct net_request *request, const struct net_record *record) {
+        return request->network && (!record->network || !str_eq(request->network, record->network));
+}
+
+/* Operations about the policy's link know it from now on; false when there are none. */
+static bool know_policy(struct net_plan *plan, const struct net_policy *policy) {
+        bool is_in_plan = false;
+        for (size_t i = 0; i < plan->n; i++)
+                if (str_eq(plan->ops[i].link, policy->link)) {
+                        plan->ops[i].policy = policy;
+                        is_in_plan = true;
+                }
+        return is_in_plan;
+}
+
+static int take_apart(const struct net_request *request, struct gc *gc, struct net_plan *plan,
+                      struct net_hands *hands) {
+        struct net_records records = { 0 };
+        int r = find_records(request, gc->attached, &records);
+        for (size_t i = 0; r == 0 && i < records.records.n; i++)
+                if (is_other_network(request, &records.records.at[i]))
+                        return 0;
+        for (size_t i = 0; r == 0 && i < records.records.n; i++)
+                know_policy(plan, &records.records.at[i].policy);
+        if (r == 0)
+                r = net_apply(plan, hands);
+        for (size_t i = 0; r == 0 && i < records.records.n; i++) {
+                /* What the plan has taken away is not looked for again. */
+                gc->filter = know_policy(plan, &records.records.at[i].policy) ? NULL : &hands->filter;
+                r = gc_take_away(gc, &records.records.at[i]);
+        }
+        return r;
+}
+
+int detach_run(const struct net_request *request, FILE *dry, struct net_result *ret) {
+        autohands hands = { .netns = -1 };
+        autofd root = -1, lock = -1, attached = -1;
+        struct net_plan plan = { 0 };
+        struct link_info *links = NULL, other;
+        size_t n = 0;
+        int r = nl_open(&hands.host);
+        if (r == 0 && !dry && (r = net_lock(request->root, &root, &lock)) == 0)
+                r = record_folder(root, "attached", &attached);
+        if (r < 0 || (r = net_find_links(&hands.host, request, &links, &n)) < 0 ||
+            (r = check_leads_to(&hands.host, request, links, n)) < 0)
+                return r;
+        const char *name = tag_link_name(request->id, request->interface ? request->interface : "eth0");
+        if (n == 0 && link_get(&hands.host, name, &other) == 0)
+                return fail_words(EEXIST, "link %s carries no tag of ours: left alone", name);
+        for (size_t i = 0; i < n; i++) {
+                net_plan_delete(&plan, &links[i]);
+                if (!dry && !request->is_quiet)
+                        net_describe(&hands.host, &links[i], request->id, ret);
+        }
+        err_clear();
+        if (dry) {
+                net_plan_print(&plan, dry);
+                return 0;
+        }
+        struct gc gc = { .nl = &hands.host, .root = root, .attached = attached };
+        return take_apart(request, &gc, &plan, &hands);
+}

@@ -1,0 +1,158 @@
+#include "netsetup/gc.h"
+#include "netsetup/filter.h"
+#include "netsetup/tag.h"
+
+#include "specs/base/arena.h"
+#include "specs/base/err.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { GC_NO_FILTER = 1 };
+
+bool gc_is_dead(void *data, const char *link) {
+        struct gc *gc = data;
+        struct link_info info;
+        struct tag tag;
+        int r = link_get(gc->nl, link, &info);
+        if (r < 0 && r != -ENODEV) {
+                err_clear();
+                return false;
+        }
+        return r == -ENODEV || !tag_read(info.alias, &tag) || record_is_begun(gc->attached, link);
+}
+
+static int delete_link(struct nl *nl, const struct link_info *link) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        link_put_delete(&batch, link->index);
+        int r = nl_run(nl, &batch, &reply);
+        if (r == 0 && reply.answers[0].error && reply.answers[0].error != ENODEV)
+                r = fail(reply.answers[0].error, "delete link %s", link->name);
+        return r;
+}
+
+/* A kernel without nf_tables has none of our rules. */
+static int open_filter(struct gc *gc) {
+        int r = gc->filter->socket ? 0 : nft_open(gc->filter);
+        return r == -EPROTONOSUPPORT ? GC_NO_FILTER : r;
+}
+
+static int remove_rules(struct gc *gc, const struct net_policy *policy, enum filter_half half) {
+        int r = gc->filter ? open_filter(gc) : GC_NO_FILTER;
+        if (r == 0)
+                r = filter_remove(gc->filter, policy, half);
+        return r == GC_NO_FILTER || r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* Rules that nobody has a record of, and whose link is gone. */
+static int collect_rules(struct gc *gc, FILE *dry) {
+        struct strv links = { 0 };
+        struct link_info link;
+        struct net_record record;
+        int r = gc->filter ? open_filter(gc) : GC_NO_FILTER;
+        if (r == 0)
+                r = filter_links(gc->filter, &links);
+        for (size_t i = 0; r == 0 && i < links.n; i++) {
+                if (link_get(gc->nl, links.at[i], &link) != -ENODEV ||
+                    record_read_link(gc->attached, links.at[i], &record) == RECORD_FOUND)
+                        continue;
+                if (dry)
+                        fprintf(dry, "host     take away the rules of %s\n", links.at[i]);
+                else if ((r = filter_forget(gc->filter, links.at[i], FILTER_WAYS)) == 0)
+                        r = filter_forget(gc->filter, links.at[i], FILTER_GUARD);
+        }
+        err_clear();
+        return r == GC_NO_FILTER || r == -EOPNOTSUPP ? 0 : r;
+}
+
+int gc_take_away(struct gc *gc, const struct net_record *record) {
+        const struct net_policy *policy = &record->policy;
+        struct link_info link;
+        int r = remove_rules(gc, policy, FILTER_WAYS);
+        if (r < 0)
+                return r;
+        r = link_get(gc->nl, policy->link, &link);
+        if (r == 0 && tag_is_of(link.alias, policy->id, policy->interface))
+                r = delete_link(gc->nl, &link);
+        if ((r < 0 && r != -ENODEV) || (r = remove_rules(gc, policy, FILTER_GUARD)) < 0)
+                return r;
+        if (record->network && (r = ipam_give_back(gc->root, record->network, policy->link)) < 0)
+                return r;
+        return record_remove(gc->attached, policy->link);
+}
+
+static void note(struct net_collected *ret, const struct net_record *record) {
+        const struct net_policy *policy = &record->policy;
+        size_t size = ret->links.n * sizeof(struct net_link);
+        ret->links.at = arena_grow(ret->links.at, size, size + sizeof(struct net_link));
+        ret->links.at[ret->links.n++] = (struct net_link){
+                .id = policy->id,
+                .interface = policy->interface,
+                .link = policy->link,
+                .bridge = policy->bridge,
+                .network = record->network,
+                .mac = policy->mac,
+                .addresses = policy->addresses,
+        };
+}
+
+/* Bridges that we made and nobody uses any more. */
+static int collect_bridges(struct gc *gc, FILE *dry, struct net_collected *ret) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply bridges, ports;
+        struct link_info link;
+        link_put_dump(&batch, "bridge", 0);
+        int r = nl_run(gc->nl, &batch, &bridges);
+        for (size_t i = 0; r == 0 && i < bridges.n; i++) {
+                if (!link_read(bridges.messages[i], &link) || link.group != LINK_GROUP || !link.kind ||
+                    !str_eq(link.kind, "bridge"))
+                        continue;
+                batch = (struct nl_batch){ 0 };
+                link_put_dump(&batch, NULL, link.index);
+                if ((r = nl_run(gc->nl, &batch, &ports)) < 0 || ports.n)
+                        continue;
+                strv_add(&ret->bridges, link.name);
+                if (dry)
+                        fprintf(dry, "host     delete bridge %s\n", link.name);
+                else
+                        r = delete_link(gc->nl, &link);
+        }
+        return r;
+}
+
+static int collect_leases(struct gc *gc, struct net_collected *ret) {
+        const struct ipam_ask ask = { .boot = gc->boot, .is_dead = gc_is_dead, .data = gc };
+        struct strv networks;
+        size_t dropped = 0;
+        int r = ipam_networks(gc->root, &networks);
+        for (size_t i = 0; r == 0 && i < networks.n; i++)
+                r = ipam_collect(gc->root, networks.at[i], &ask, &dropped);
+        ret->leases += dropped;
+        return r;
+}
+
+int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const void *data), const void *data, FILE *dry,
+           struct net_collected *ret) {
+        struct net_records all;
+        int r = record_list(gc->attached, &all);
+        for (size_t i = 0; r == 0 && i < all.records.n; i++) {
+                const struct net_record *record = &all.records.at[i];
+                bool is_dead = !str_eq(record->boot, gc->boot) || gc_is_dead(gc, record->policy.link);
+                if (!is_dead && (!keep || keep(record, data)))
+                        continue;
+                note(ret, record);
+                if (record->network)
+                        ret->leases += record->policy.addresses.n;
+                if (dry)
+                        fprintf(dry, "host     take away %s of %s (link %s)\n", record->policy.interface,
+                                record->policy.id, record->policy.link);
+                else
+                        r = gc_take_away(gc, record);
+        }
+        if (r == 0)
+                r = collect_rules(gc, dry);
+        if (r == 0 && !dry)
+                r = collect_leases(gc, ret);
+        return r < 0 ? r : collect_bridges(gc, dry, ret);
+}
