@@ -115,37 +115,111 @@ load cgroups
   echo "$output"
   [ "$status" = 0 ]
   [ "$output" = $'1\n0\n1' ]
-  config '.linux.resources.cpu = {cpus: "4000"}'
-  refused "linux.resources.cpu.cpus: write 4000 to cpuset.cpus of the cgroup" create --bundle "$BUNDLE" "$ID"
+  there=$(cat "$CGROUPS/cpuset.cpus.effective")
+  for cpus in 4000 0-4000; do
+    config --arg cpus "$cpus" '.linux.resources.cpu = {cpus: $cpus}'
+    refused "linux.resources.cpu.cpus: $cpus: only $there can be had here" create --bundle "$BUNDLE" "$ID"
+  done
+  config '.linux.resources.cpu = {mems: "0,63"}'
+  refused "linux.resources.cpu.mems: 0,63: only $(cat "$CGROUPS/cpuset.mems.effective") can be had here" \
+    create --bundle "$BUNDLE" "$ID"
   nothing_left
 }
 
-@test "io: rates and weights of a device stand in io.max and io.weight" {
-  needs_controller io
-  truncate -s 16M "$BATS_TEST_TMPDIR/disk"
-  device=$(losetup -f --show "$BATS_TEST_TMPDIR/disk")
-  number=$(($(stat -c '0x%t' "$device"))):$(($(stat -c '0x%T' "$device")))
-  # A weight of one device is kept only where the cost model watches it.
-  echo "$number enable=1" >"$CGROUPS/io.cost.qos"
-  config --argjson major "${number%:*}" --argjson minor "${number#*:}" '
-    {major: $major, minor: $minor} as $device | .linux.resources.blockIO = {
-      weight: 10, weightDevice: [$device + {weight: 1000}],
-      throttleReadBpsDevice: [$device + {rate: 1048576}], throttleWriteIOPSDevice: [$device + {rate: 100}]}'
-  run create
-  run value io.max
-  limits=$output
-  run value io.weight
-  weights=$output
-  echo "$(cat "$OUT") $limits $weights"
-  rundlet delete --force "$ID"
-  config '.linux.resources.blockIO = {throttleReadBpsDevice: [{major: 4000, minor: 1, rate: 5}]}'
-  run create
-  echo "$number enable=0" >"$CGROUPS/io.cost.qos"
-  losetup -d "$device"
-  [ "$limits" = "$number rbps=1048576 wbps=max riops=max wiops=100" ]
-  [ "$weights" = "default 1"$'\n'"$number 10000" ]
+# bats test_tags=cgroupfs
+@test "cpuset: what the cgroup above was not given cannot be had" {
+  needs_controller cpuset
+  mkdir "$CGROUPS/parent-$ID"
+  echo 1 >"$CGROUPS/parent-$ID/cpuset.cpus"
+  config --arg path "/parent-$ID/box" '.linux.cgroupsPath = $path | .linux.resources.cpu = {cpus: "0"}'
+  run rundlet create --bundle "$BUNDLE" "$ID"
+  echo "$output"
+  rmdir "$CGROUPS/parent-$ID"
   [ "$status" = 1 ]
-  [[ $output = *"linux.resources.blockIO.throttleReadBpsDevice[0]: write 4000:1 rbps=5 to io.max"*"No such device"* ]]
+  [[ $output = *"linux.resources.cpu.cpus: 0: only 1 can be had here"* ]]
+}
+
+@test "cpu: a weight comes back after idle, and idle takes none" {
+  needs_controller cpu
+  create_with '{"cpu": {"idle": 1, "shares": 2048}}'
+  grep -q 'warning: linux.resources.cpu.shares: an idle group has no weight, left out' "$OUT"
+  holds cpu.idle 1 cpu.weight 0
+  rundlet delete "$ID"
+  config '.linux.resources.cpu.idle = 0'
+  create
+  holds cpu.idle 0 cpu.weight 174
+}
+
+@test "cpu: a quota of 0, and one above what the machine has, is a warning, and refused with --strict" {
+  needs_controller cpu
+  config '.linux.resources.cpu = {quota: 0}'
+  create
+  grep -q 'warning: linux.resources.cpu.quota: 0 is taken for no limit' "$OUT"
+  holds cpu.max "max 100000"
+  rundlet delete "$ID"
+  refused "linux.resources.cpu.quota: 0 is taken for no limit, which is -1 (refused by --strict)" \
+    create --strict --bundle "$BUNDLE" "$ID"
+  config '.linux.resources.cpu = {quota: 900000000}'
+  create
+  grep -q "warning: linux.resources.cpu.quota: 900000000 in each 100000 is more than the $(nproc) processors" "$OUT"
+  holds cpu.max "900000000 100000"
+  rundlet delete "$ID"
+  refused "(refused by --strict)" create --strict --bundle "$BUNDLE" "$ID"
+  nothing_left
+}
+
+# A disk for blockIO, with the scheduler or without one: disk [SCHEDULER]; its MAJOR:MINOR is $NUMBER.
+disk() {
+  truncate -s 16M "$BATS_TEST_TMPDIR/disk$1"
+  DISK=$(losetup -f --show "$BATS_TEST_TMPDIR/disk$1")
+  DISKS+=("$DISK")
+  NUMBER=$(cat "/sys/block/${DISK##*/}/dev")
+  echo "${1:-none}" >"/sys/block/${DISK##*/}/queue/scheduler"
+}
+
+teardown() {
+  local disk
+  for disk in "${DISKS[@]}"; do
+    echo "$(cat "/sys/block/${disk##*/}/dev") enable=0" >"$CGROUPS/io.cost.qos" 2>/dev/null || true
+    losetup -d "$disk"
+  done
+  bundle_teardown
+}
+
+@test "io: the four rates of a device do not undo each other, 0 is none, and a disk that is not there is named" {
+  needs_controller io
+  disk
+  config --argjson major "${NUMBER%:*}" --argjson minor "${NUMBER#*:}" '
+    def rate($rate): [{major: $major, minor: $minor, rate: $rate}]; .linux.resources.blockIO = {
+      throttleReadBpsDevice: rate(1048576), throttleWriteBpsDevice: rate(2097152),
+      throttleReadIOPSDevice: rate(300), throttleWriteIOPSDevice: rate(400)}'
+  create
+  holds io.max "$NUMBER rbps=1048576 wbps=2097152 riops=300 wiops=400"
+  rundlet delete "$ID"
+  config '.linux.resources.blockIO.throttleWriteBpsDevice[0].rate = 0'
+  create
+  holds io.max "$NUMBER rbps=1048576 wbps=max riops=300 wiops=400"
+  rundlet delete "$ID"
+  config '.linux.resources.blockIO = {throttleReadBpsDevice: [{major: 4000, minor: 1, rate: 5}]}'
+  refused "linux.resources.blockIO.throttleReadBpsDevice[0]: write 4000:1 rbps=5 to io.max of the cgroup: No such device" \
+    create --bundle "$BUNDLE" "$ID"
+  nothing_left
+}
+
+@test "io: a weight is BFQ's where a disk has it, else the cost model's, else an error" {
+  needs_controller io
+  disk bfq
+  fair=$NUMBER
+  disk
+  config --arg fair "$fair" --arg other "$NUMBER" '
+    def weight($weight): split(":") | {major: (.[0] | tonumber), minor: (.[1] | tonumber), weight: $weight};
+    .linux.resources.blockIO = {weight: 10, weightDevice: [($fair | weight(500)), ($other | weight(1000))]}'
+  refused "linux.resources.blockIO.weightDevice[1]: write $NUMBER 10000 to io.weight of the cgroup: Operation not supported" \
+    create --bundle "$BUNDLE" "$ID"
+  nothing_left
+  echo "$NUMBER enable=1" >"$CGROUPS/io.cost.qos"
+  create
+  holds io.bfq.weight "default 10"$'\n'"$fair 500" io.weight "default 100"$'\n'"$NUMBER 10000"
 }
 
 @test "hugetlb: reservations are limited as well; a page size that is not there is an error" {
@@ -218,4 +292,129 @@ load cgroups
   rmdir "$CGROUPS/parent-$ID"
   [ "$status" = 1 ]
   [[ $output = *"linux.resources.hugepageLimits[0]: enable the hugetlb controller in $CGROUPS/parent-$ID/cgroup.subtree_control: processes live in"* ]]
+}
+
+@test "check knows a quota of 0 and one that no processor gives, and what is no number at all" {
+  config '.linux.resources.cpu = {quota: 0}'
+  run rundlet check "$BUNDLE"
+  [ "$output" = "warning: linux.resources.cpu.quota: 0 is taken for no limit, which is -1" ]
+  config '.linux.resources.cpu = {quota: 900000000}'
+  run rundlet check "$BUNDLE"
+  echo "$output"
+  [[ $output = "warning: linux.resources.cpu.quota: 900000000 in each 100000 is more than the "*" here can give" ]]
+  while IFS='|' read -r resources words; do
+    config --argjson resources "$resources" '.linux.resources = $resources'
+    run rundlet check "$BUNDLE"
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output = *"error: linux.resources.$words"* ]]
+    refused "linux.resources.$words" create --bundle "$BUNDLE" "$ID"
+  done <<'TABLE'
+{"memory": {"limit": -2}}|memory.limit: 
+{"memory": {"limit": "1M"}}|memory.limit: 
+{"memory": {"limit": 1e30}}|memory.limit: 
+{"memory": {"swap": -2}}|memory.swap: 
+{"memory": {"swap": 5}}|memory.swap: 
+{"memory": {"reservation": -2}}|memory.reservation: 
+{"memory": {"swappiness": 60}}|memory.swappiness: cgroup v2 has no such limit
+{"cpu": {"quota": -2}}|cpu.quota: 
+{"cpu": {"quota": 10}}|cpu.quota: 
+{"cpu": {"period": 10}}|cpu.period: 
+{"cpu": {"period": -1}}|cpu.period: 
+{"cpu": {"quota": 2000, "burst": 2001}}|cpu.burst: above quota
+{"cpu": {"shares": -1}}|cpu.shares: 
+{"cpu": {"idle": 2}}|cpu.idle: 
+{"cpu": {"cpus": "0-"}}|cpu.cpus: 
+{"cpu": {"mems": "a"}}|cpu.mems: 
+{"cpu": {"realtimeRuntime": 1000}}|cpu.realtimeRuntime: cgroup v2 has no such limit
+{"cpu": {"realtimePeriod": 1000}}|cpu.realtimePeriod: cgroup v2 has no such limit
+{"pids": {"limit": -2}}|pids.limit: 
+{"blockIO": {"weight": 5}}|blockIO.weight: 
+{"blockIO": {"weight": 1001}}|blockIO.weight: 
+{"blockIO": {"leafWeight": 100}}|blockIO.leafWeight: cgroup v2 has no such limit
+{"blockIO": {"throttleReadBpsDevice": [{"major": -1, "minor": 0, "rate": 5}]}}|blockIO.throttleReadBpsDevice[0].major: 
+{"hugepageLimits": [{"pageSize": "../x", "limit": 5}]}|hugepageLimits[0].pageSize: 
+{"hugepageLimits": [{"pageSize": "2MB", "limit": -5}]}|hugepageLimits[0].limit: 
+{"network": {"classID": 5}}|network.classID: cgroup v2 has no such limit
+{"network": {"priorities": [{"name": "lo", "priority": 5}]}}|network.priorities: cgroup v2 has no such limit
+{"rdma": {"a b": {"hcaObjects": 5}}}|rdma.a b: 
+{"unified": {"memory.max/../x": "1"}}|unified.memory.max/../x: 
+{"unified": {"..": "1"}}|unified...: 
+{"unified": {"cgroup.procs": "1"}}|unified.cgroup.procs: refused: 
+{"unified": {"cgroup.freeze": "1"}}|unified.cgroup.freeze: refused: 
+{"unified": {"cgroup.kill": "1"}}|unified.cgroup.kill: refused: 
+{"unified": {"cgroup.type": "threaded"}}|unified.cgroup.type: refused: 
+{"unified": {"cgroup.subtree_control": "+hugetlb"}}|unified.cgroup.subtree_control: refused: 
+TABLE
+  nothing_left
+}
+
+@test "unified: one line is one write, and a line that the kernel refuses is named" {
+  needs_controller io misc
+  disk
+  other=$NUMBER
+  disk bfq
+  config --arg lines "$NUMBER rbps=4096 wiops=12"$'\n'"$other wbps=8192"$'\n' '.linux.resources.unified = {"io.max": $lines}'
+  create
+  holds io.max "$other rbps=max wbps=8192 riops=max wiops=max"$'\n'"$NUMBER rbps=4096 wbps=max riops=max wiops=12" ||
+    holds io.max "$NUMBER rbps=4096 wbps=max riops=max wiops=12"$'\n'"$other rbps=max wbps=8192 riops=max wiops=max"
+  rundlet delete "$ID"
+  config --arg lines "$NUMBER rbps=4096"$'\n'"nonsense" '.linux.resources.unified = {"io.max": $lines}'
+  refused "linux.resources.unified.io.max: write nonsense to io.max of the cgroup" create --bundle "$BUNDLE" "$ID"
+  config '.linux.resources.unified = {"misc.max": "nothing 5"}'
+  refused "linux.resources.unified.misc.max: write nothing 5 to misc.max of the cgroup" create --bundle "$BUNDLE" "$ID"
+  nothing_left
+}
+
+# bats test_tags=cgroupfs
+@test "everything at once: resource, file and value" {
+  needs_controller cpu cpuset io memory hugetlb pids
+  disk bfq
+  config --argjson major "${NUMBER%:*}" --argjson minor "${NUMBER#*:}" '{major: $major, minor: $minor} as $disk | .linux.resources += {
+    memory: {limit: 67108864, swap: 100663296, reservation: 16777216, checkBeforeUpdate: true},
+    cpu: {shares: 2048, quota: 50000, period: 200000, burst: 10000, idle: 0, cpus: "0-1", mems: "0"},
+    pids: {limit: 77},
+    blockIO: {weight: 300, weightDevice: [$disk + {weight: 500}],
+      throttleReadBpsDevice: [$disk + {rate: 1048576}], throttleWriteBpsDevice: [$disk + {rate: 2097152}],
+      throttleReadIOPSDevice: [$disk + {rate: 300}], throttleWriteIOPSDevice: [$disk + {rate: 400}]},
+    hugepageLimits: [{pageSize: "2MB", limit: 4194304}, {pageSize: "1GB", limit: 0}],
+    unified: {"memory.high": "50331648", "memory.min": "1048576", "memory.oom.group": "1", "memory.swap.high": "16777216",
+      "cpuset.cpus.partition": "member", "hugetlb.2MB.max": "8388608", "pids.max": "78",
+      "cgroup.max.depth": "3", "cgroup.max.descendants": "4", "cgroup.pressure": "0"}}'
+  create
+  # The table is shown when the test fails, and by bats --show-output-of-passing-tests.
+  wrong=0
+  while IFS='|' read -r resource file wanted; do
+    wanted=${wanted//disk/"$NUMBER"}
+    is=$(value "$file" | tr '\n' ';')
+    is=${is%;}
+    printf '%-44s %-24s %s\n' "$resource" "$file" "$is"
+    [ "$is" = "$wanted" ] || { echo "  not $wanted"; wrong=$((wrong + 1)); }
+  done <<'TABLE'
+memory.limit 67108864|memory.max|67108864
+memory.swap 100663296|memory.swap.max|33554432
+memory.reservation 16777216|memory.low|16777216
+cpu.shares 2048|cpu.weight|174
+cpu.quota 50000, cpu.period 200000|cpu.max|50000 200000
+cpu.burst 10000|cpu.max.burst|10000
+cpu.idle 0|cpu.idle|0
+cpu.cpus 0-1|cpuset.cpus|0-1
+cpu.mems 0|cpuset.mems|0
+pids.limit 77, unified.pids.max 78|pids.max|78
+blockIO.weight 300, weightDevice 500|io.bfq.weight|default 300;disk 500
+blockIO.throttle*Device|io.max|disk rbps=1048576 wbps=2097152 riops=300 wiops=400
+hugepageLimits 2MB 4194304|hugetlb.2MB.rsvd.max|4194304
+hugepageLimits 1GB 0|hugetlb.1GB.rsvd.max|0
+unified.hugetlb.2MB.max|hugetlb.2MB.max|8388608
+unified.memory.high|memory.high|50331648
+unified.memory.min|memory.min|1048576
+unified.memory.oom.group|memory.oom.group|1
+unified.memory.swap.high|memory.swap.high|16777216
+unified.cpuset.cpus.partition|cpuset.cpus.partition|member
+unified.cgroup.max.depth|cgroup.max.depth|3
+unified.cgroup.max.descendants|cgroup.max.descendants|4
+unified.cgroup.pressure|cgroup.pressure|0
+TABLE
+  [ "$wrong" = 0 ]
+  start
 }
