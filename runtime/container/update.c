@@ -206,7 +206,7 @@ static int update(const char *root, const char *id, const struct oci_resources *
                 return container_not_running(id);
         r = container_cgroup(&container, &cgroup);
         if (r == -ENOENT)
-                return fail_words(ENOENT, "the container has no cgroup of its own");
+                return container_no_cgroup(&container);
         return r < 0 ? r : apply(&container, &cgroup, resources);
 }
 

@@ -105,16 +105,72 @@ load cgroups
   rundlet delete "$ID"
   writable_cgroup
   payload sh -c 'mkdir /sys/fs/cgroup/mine && echo 1 >/sys/fs/cgroup/mine/cgroup.procs && echo moved
-    { echo 5 >/sys/fs/cgroup/cgroup.max.depth; } 2>&1; sleep 1000'
+    cd /sys/fs/cgroup; for file in cgroup.max.depth memory.max pids.max cpu.max; do
+      [ ! -e $file ] || { echo 5 >$file && echo "$file written"; } 2>&1; done; echo tried; sleep 1000'
   create
   [ "$(stat -c %u "$CGROUP" "$CGROUP"/cgroup.{procs,threads,subtree_control} | sort -u)" = 100000 ]
-  [ "$(stat -c %u "$CGROUP/cgroup.freeze" "$CGROUP/cgroup.max.depth" | sort -u)" = 0 ]
+  # All that the kernel lists for it, and nothing else.
+  for file in "$CGROUP"/*; do
+    case $(stat -c %u "$file") in
+      100000) grep -qx "${file##*/}" /sys/kernel/cgroup/delegate ;;
+      *) ! grep -qx "${file##*/}" /sys/kernel/cgroup/delegate ;;
+    esac || { echo "${file##*/} belongs to $(stat -c %u "$file")"; false; }
+  done
   start
   wait_for grep -q . "$CGROUP/mine/cgroup.procs"
-  wait_for grep -q moved "$OUT" || true
+  wait_for grep -q tried "$OUT"
+  grep -qx moved "$OUT"
+  [ "$(grep -c written "$OUT")" = 0 ]
+  grep -q 'cgroup.max.depth: Permission denied' "$OUT"
   rundlet pause "$ID"
   is_status paused
   rundlet delete --force "$ID"
+  nothing_left
+}
+
+# bats test_tags=cgroupfs
+@test "a cgroup above that takes no more, and a mount that is read-only, are said in words" {
+  mkdir "$CGROUPS/parent-$ID"
+  config --arg path "/parent-$ID/box/in" '.linux.cgroupsPath = $path'
+  for file in cgroup.max.descendants cgroup.max.depth; do
+    echo 0 >"$CGROUPS/parent-$ID/$file"
+    run rundlet create --bundle "$BUNDLE" "$ID"
+    echo "$output"
+    [ "$status" = 1 ]
+    [ "${#lines[@]}" = 1 ]
+    [[ $output = *"make the cgroup $CGROUPS/parent-$ID/box: a cgroup above it takes no more (cgroup.max.descendants, cgroup.max.depth)" ]]
+    # The second of two levels is one too many: the first goes again.
+    echo 1 >"$CGROUPS/parent-$ID/$file"
+    run rundlet create --bundle "$BUNDLE" "$ID"
+    [ "$status" = 1 ]
+    gone "$CGROUPS/parent-$ID/box"
+    echo max >"$CGROUPS/parent-$ID/$file"
+  done
+  rmdir "$CGROUPS/parent-$ID"
+  # shellcheck disable=SC2016 # for the inner shell
+  run timeout "$LIMIT" unshare --mount sh -c 'mount -o remount,bind,ro "$1" && shift && exec "$@"' sh "$CGROUPS" \
+    "$RUNTIME" --root "$ROOT" create --bundle "$BUNDLE" "$ID" 3>&- 4>&-
+  echo "$output"
+  [ "$status" = 1 ]
+  [ "$output" = "rundlet: error: create $ID: make the cgroup $CGROUPS/parent-$ID: Read-only file system" ]
+  nothing_left
+}
+
+@test "root of a container without a user namespace makes sub-cgroups, and its own limits are the runtime's" {
+  writable_cgroup
+  has_controller memory && config '.linux.resources.memory = {limit: 67108864}'
+  run run_payload sh -c 'cd /sys/fs/cgroup; mkdir mine && echo 1 >mine/cgroup.procs && cat mine/cgroup.procs
+    for file in memory.max pids.max cgroup.max.depth cgroup.freeze; do
+      [ ! -e $file ] || { echo 5 >$file && echo "$file written"; } 2>/dev/null
+    done; [ ! -e memory.max ] || cat memory.max; true'
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "${lines[0]}" = 1 ]
+  # Without nsdelegate root is root; with it the border is the cgroup namespace.
+  if grep -q ' cgroup2 .*nsdelegate' /proc/mounts; then
+    [[ $output != *written* ]]
+    ! has_controller memory || [ "${lines[1]}" = 67108864 ]
+  fi
   nothing_left
 }
 
@@ -138,6 +194,42 @@ load cgroups
   nothing_left
 }
 
+@test "exec --cgroup: a cgroup below the container's own, and no other way" {
+  writable_cgroup
+  payload sh -c 'cd /sys/fs/cgroup; mkdir -p a/b; echo >/tmp/ready; sleep 1000'
+  run_detached
+  wait_for test -e "$BUNDLE/rootfs/tmp/ready"
+  mkdir "${CGROUP}x"
+  where() { rundlet exec --cgroup "$1" "$ID" sed -n 's/^0:://p' /proc/self/cgroup </dev/null; }
+  [ "$(where a/b)" = /a/b ]
+  [ "$(where /a)" = /a ]
+  [ "$(where /)" = / ]
+  for path in .. ../x "../${ID}x" a/../../b ./a "a/b/../.." $'a\nb' absent "/${ID}x" "x"; do
+    run where "$path"
+    echo "$path: $output"
+    [ "$status" = 255 ]
+    [ "${#lines[@]}" = 1 ]
+    [[ $output = *"--cgroup "* ]]
+    [ -z "$(cat "${CGROUP}x/cgroup.procs")" ]
+  done
+  rmdir "${CGROUP}x"
+  # One that hands controllers down takes no process, and none was meant but this one.
+  if has_controller pids; then
+    payload sh -c 'cd /sys/fs/cgroup; mkdir -p a/b init; echo 1 >init/cgroup.procs; echo +pids >cgroup.subtree_control
+      echo +pids >a/cgroup.subtree_control; echo >/tmp/again; sleep 1000'
+    rundlet delete --force "$ID"
+    config '.linux.resources.pids.limit = 50'
+    run_detached
+    wait_for test -e "$BUNDLE/rootfs/tmp/again"
+    [ "$(where a/b)" = /a/b ]
+    run where a
+    echo "$output"
+    [ "$status" = 255 ]
+    [[ $output = *"Device or resource busy"* ]]
+    [ "$(rundlet exec "$ID" sed -n 's/^0:://p' /proc/self/cgroup </dev/null)" = /init ]
+  fi
+}
+
 @test "a threaded sub-cgroup is no obstacle to ps, kill and delete" {
   writable_cgroup
   payload sh -c 'cd /sys/fs/cgroup; mkdir t; echo threaded >t/cgroup.type; echo 1 >t/cgroup.threads; sleep 1000; true'
@@ -155,6 +247,43 @@ load cgroups
 }
 
 # --- when things go wrong --------------------------------------------------------------------------------------------
+# Another one takes the container's processes away, and its cgroup with them.
+robbed() {
+  run_detached
+  mkdir -p "$CGROUPS/other-$ID"
+  init_pid >"$CGROUPS/other-$ID/cgroup.procs"
+  wait_for eval 'rmdir "$CGROUP" || [ ! -e "$CGROUP" ]'
+}
+
+# bats test_tags=cgroupfs
+@test "a cgroup that was removed behind our back while the container lives: every command says so, none runs outside" {
+  robbed
+  is_status running
+  rundlet list | grep -q "$ID.*running"
+  [ "$(rundlet ps --format json "$ID")" = "[$(init_pid)]" ]
+  refused "pause: $ID: its cgroup /$ID is gone" pause "$ID"
+  refused "not paused" resume "$ID"
+  refused "kill $ID: --all: its cgroup /$ID is gone" kill --all "$ID" TERM
+  refused "its cgroup /$ID is gone" update --pids-limit 5 "$ID"
+  run rundlet exec "$ID" true </dev/null
+  echo "$output"
+  [ "$status" = 255 ]
+  [[ $output = *"exec in $ID: its cgroup /$ID is gone" ]]
+  run rundlet exec --cgroup sub "$ID" true </dev/null
+  [ "$status" = 255 ]
+  [[ $output = *"--cgroup sub: its cgroup /$ID is gone" ]]
+  rundlet kill "$ID" KILL
+  wait_for is_status stopped
+  rundlet delete "$ID"
+  robbed
+  # Another's cgroup of the same name is not ours.
+  mkdir "$CGROUP"
+  refused "its cgroup /$ID is gone" pause "$ID"
+  rundlet delete --force "$ID"
+  rmdir "$CGROUPS/other-$ID"
+  [ ! -e "$CGROUP" ] || rmdir "$CGROUP"
+}
+
 @test "a cgroup that was removed behind our back: stopped, and deleted without a word" {
   run_detached
   kill -KILL "$(init_pid)"

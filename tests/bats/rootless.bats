@@ -196,6 +196,32 @@ teardown() {
   rmdir "$CGROUPS/$ID-slice/inner" "$CGROUPS/$ID-slice"
 }
 
+@test "limits of a delegated cgroup are set, and a controller that was not handed down is named with the cure" {
+  needs_controller pids memory
+  slice=$CGROUPS/$ID-slice
+  mkdir -p "$slice/inner"
+  chown 4242:4242 "$slice" "$slice"/cgroup.{procs,subtree_control,threads} "$slice/inner" "$slice/inner/cgroup.procs"
+  inside() { (echo "$BASHPID" >"$slice/inner/cgroup.procs" && plain "$@"); }
+  config '.linux.resources = {pids: {limit: 20}, memory: {limit: 67108864}, unified: {"memory.high": "50331648"}}'
+  payload sleep 1000
+  inside run --detach --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>&1 || { cat "$OUT"; false; }
+  [ "$(cat "$slice/rundlet/$ID"/{pids.max,memory.max,memory.high} | tr '\n' ' ')" = "20 67108864 50331648 " ]
+  inside delete --force "$ID"
+  # What the slice itself does not have nobody below it gets.
+  mkdir "$slice/poor" "$slice/poor/inner"
+  echo +pids >"$slice/cgroup.subtree_control"
+  chown 4242:4242 "$slice/poor" "$slice/poor"/cgroup.{procs,subtree_control,threads} "$slice/poor/inner" \
+    "$slice/poor/inner/cgroup.procs"
+  poor() { (echo "$BASHPID" >"$slice/poor/inner/cgroup.procs" && plain "$@"); }
+  config '.linux.resources = {pids: {limit: 20}, memory: {limit: 67108864}, cpu: {shares: 5}}'
+  run poor run --bundle "$BUNDLE" "$ID" </dev/null
+  echo "$output"
+  [ "$status" = 1 ]
+  [[ $output = *"linux.resources."*": the "*" controller is not available at $slice/poor (cgroup.controllers: "*"hint: "*Delegate=yes* ]]
+  [ ! -e "$slice/poor/rundlet" ]
+  rmdir "$slice/poor/inner" "$slice/poor" "$slice/inner" "$slice"
+}
+
 @test "an XDG_RUNTIME_DIR that is not ours is refused; none at all asks for --root" {
   mkdir "$BATS_TEST_TMPDIR/foreign" "$BATS_TEST_TMPDIR/open"
   chmod 777 "$BATS_TEST_TMPDIR/foreign" "$BATS_TEST_TMPDIR/open"
