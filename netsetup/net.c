@@ -26,6 +26,16 @@ void net_hands_close(struct net_hands *hands) {
 
 #define autohands __attribute__((cleanup(net_hands_close))) struct net_hands
 
+/* Nothing half-done by Ctrl-C: what follows takes milliseconds. */
+static void block_signals(void) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGHUP);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* In a folder of our own, because whoever can open the file can hold the lock. */
 int net_lock(const char *root, int *ret_root, int *ret_lock) {
         autofd dir = -1;
@@ -38,19 +48,10 @@ int net_lock(const char *root, int *ret_root, int *ret_lock) {
         r = lock_fd(fd, LOCK_EX);
         if (r < 0)
                 return r;
+        block_signals();
         *ret_root = fd_take(&dir);
         *ret_lock = fd_take(&fd);
         return 0;
-}
-
-/* Nothing half-done by Ctrl-C: what follows takes milliseconds. */
-static void block_signals(void) {
-        sigset_t set;
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
-        (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 static int loopback(const struct net_request *request, FILE *dry) {
@@ -219,10 +220,8 @@ static int collect(const struct net_request *request, FILE *dry, struct net_resu
 static int run(const struct net_request *request, FILE *dry, struct net_result *ret) {
         switch (request->command) {
         case NET_ATTACH:
-                block_signals();
                 return attach_run(request, dry, ret);
         case NET_DETACH:
-                block_signals();
                 return detach_run(request, dry, ret);
         case NET_LOOPBACK:
                 return loopback(request, dry);
@@ -232,23 +231,19 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
         case NET_NETWORK_CREATE:
                 return create_network(request, dry, ret);
         case NET_NETWORK_DELETE:
-                block_signals();
                 return remove_network(request, dry);
         case NET_NETWORK_LIST:
                 return network_all(request->networks, &ret->networks);
         case NET_NETWORK_SHOW:
                 return show(request, ret);
         case NET_GC:
-                block_signals();
                 return collect(request, dry, ret);
         case NET_PORT_ADD:
         case NET_PORT_DEL:
-                block_signals();
                 return ports_change(request, dry, ret);
         case NET_PORT_LIST:
                 return ports_list(request, ret);
         case NET_RELOAD:
-                block_signals();
                 return reload_run(request, dry, ret);
         case NET_WATCH:
                 return watch_run(request);

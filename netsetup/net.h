@@ -84,7 +84,8 @@ struct net_link *net_describe(struct nl *nl, const struct link_info *link, const
 int net_find_links(struct nl *nl, const struct net_request *request, struct link_info **ret_links, size_t *ret_n);
 
 /* One at a time: what an attach takes back after a failure, no other can have come to rely on.  Gives
- * the folder of state, and the lock, which is held until it is closed. */
+ * the folder of state, and the lock, which is held until it is closed; from here on no signal but SIGKILL ends the
+ * process. */
 int net_lock(const char *root, int *ret_root, int *ret_lock);
 
 /* net.c: does what the request says (with dry: prints to it what would be done instead). */
