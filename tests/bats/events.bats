@@ -338,9 +338,12 @@ on_screen() { # WORDS KEYS [ENVIRONMENT...] -- [PTY-OPTION...]
   [ -z "$(grep SWAP "$OUT")" ]
 }
 
-@test "stats on a terminal: a container that ends goes, a new size is followed, TERM ends it" {
+@test "stats on a terminal: a container that ends goes, a new size is followed, ^Z lets the shell in, TERM ends it" {
   payload sleep 1000
   run_detached
+  stopped() {
+    grep -q '^State:.T' "/proc/$(pgrep -f "^$RUNDLET --root $ROOT stats")/status"
+  }
   : >"$BATS_TEST_TMPDIR/screen"
   # shellcheck disable=SC2016 # for the shell on the terminal
   {
@@ -349,6 +352,11 @@ on_screen() { # WORDS KEYS [ENVIRONMENT...] -- [PTY-OPTION...]
     wait_for grep -q '0 containers,' "$BATS_TEST_TMPDIR/screen"
     touch "$BATS_TEST_TMPDIR/resize"
     wait_for grep -q 'PIDS' "$BATS_TEST_TMPDIR/screen"
+    pkill -TSTP -f "^$RUNDLET --root $ROOT stats"
+    wait_for grep -q '1049l' "$BATS_TEST_TMPDIR/screen" # the shell has its terminal
+    wait_for stopped
+    pkill -CONT -f "^$RUNDLET --root $ROOT stats"
+    wait_for grep -q '1049l.*1049h' "$BATS_TEST_TMPDIR/screen"
     pkill -TERM -f "^$RUNDLET --root $ROOT stats"
   } | "$PTY" --size 24x30 sh -c '(until [ -e "$0/resize" ]; do sleep 0.1; done; exec stty -F /dev/tty cols 150) &
     "$@"; echo "status $?"' "$BATS_TEST_TMPDIR" "$RUNDLET" --root "$ROOT" stats --interval 210ms 3>&- 4>&- >"$BATS_TEST_TMPDIR/screen"

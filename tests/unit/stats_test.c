@@ -173,13 +173,59 @@ static int stop_at_once(enum cgroup_notice notice, void *data) {
         return 7;
 }
 
+static int sleeper(void) {
+        int pid = fork();
+        if (pid == 0)
+                for (;;)
+                        (void)pause();
+        return pid;
+}
+
+/* Memory runs out in the first interval, and the process ends of it. */
+struct run_out {
+        int pid, events, intervals, ooms;
+        const char *after;
+};
+
+static int run_out(enum cgroup_notice notice, void *data) {
+        struct run_out *run_out = data;
+        if (notice == CGROUP_OOM) {
+                run_out->ooms++;
+                return 0;
+        }
+        if (run_out->intervals++ == 0) {
+                CHECK(pwrite(run_out->events, run_out->after, strlen(run_out->after), 0) > 0);
+                (void)kill(run_out->pid, SIGKILL);
+        }
+        return 0;
+}
+
+static void test_run_out(void) {
+        static const struct {
+                const char *before, *after;
+                int ooms;
+        } rows[] = {
+                { "low 0\noom 1\noom_kill 1\n", "low 9\noom 1\noom_kill 1\n", 0 }, /* what was before is history */
+                { "low 0\noom 1\noom_kill 1\n", "low 0\noom 2\noom_kill 2\n", 1 }, /* one notice for both */
+                { "low 0\noom 0\noom_kill 0\n", "low 0\noom 0\noom_kill 3\n", 1 }, /* the machine's memory ran out */
+                { "low 0\noom 0\noom_kill 0\n", "low 0\noom 1\noom_kill 0\n", 1 },
+                { "low 0\nabc 0\nxyz_kill 0\n", "low 0\nabc 1\nxyz_kill 9\n", 0 },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                put("memory.events", rows[i].before);
+                autofd events = openat(folder, "memory.events", O_WRONLY | O_CLOEXEC);
+                struct run_out watched = { .pid = sleeper(), .events = events, .after = rows[i].after };
+                autofd pidfd = (int)syscall(SYS_pidfd_open, watched.pid, 0);
+                CHECK_INT(cgroup_watch(folder, pidfd, 1000000, run_out, &watched), 0);
+                CHECK_INT(watched.ooms, rows[i].ooms);
+                CHECK_INT(waitpid(watched.pid, NULL, 0), watched.pid);
+        }
+}
+
 static void test_watch(void) {
         struct {
                 int pid, notices;
-        } watched = { .pid = fork() };
-        if (watched.pid == 0)
-                for (;;)
-                        (void)pause();
+        } watched = { .pid = sleeper() };
         autofd pidfd = (int)syscall(SYS_pidfd_open, watched.pid, 0);
         CHECK_INT(unlinkat(folder, "memory.events", 0), 0); /* no memory controller */
         CHECK_INT(cgroup_watch(folder, pidfd, 1000000, stop_at_once, NULL), 7);
@@ -315,6 +361,7 @@ int main(void) {
         test_everything();
         test_round_trip();
         test_hostile();
+        test_run_out();
         test_watch();
         test_durations();
         test_cells();
