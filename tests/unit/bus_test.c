@@ -372,6 +372,35 @@ static void test_talk(void) {
         CHECK_FAIL(bus_call(&bus, &question, &got, NULL), "the connection was closed");
 }
 
+/* systemd's own socket: no bus between, so no names, no Hello, and signals without having asked. */
+static void direct(int fd) {
+        struct incoming call;
+        if (!take_auth(fd))
+                _exit(1);
+        say_text(fd, "DATA\r\nOK 0011\r\n");
+        if (!take(fd, &call) || !str_eq(call.header.member, "Ask"))
+                _exit(1);
+        give(fd, &(struct outgoing){ .type = BUS_REPLY, .reply_serial = call.serial });
+        job_removed(fd, "/job/3", "done", NULL);
+        (void)pause();
+}
+
+static void test_direct(void) {
+        pid_t server = serve(name, direct);
+        autobus bus = BUS_NONE;
+        struct bus_reply got;
+        const char *text = NULL;
+        uint32_t id;
+        CHECK_INT(bus_connect(address(), true, 5000, &bus), 0);
+        CHECK_INT(bus_match(&bus, "org.freedesktop.systemd1.Manager", "JobRemoved"), 0);
+        CHECK_INT(bus_call(&bus, &question, &got, NULL), 0);
+        CHECK_STR(got.signature, "");
+        CHECK_INT(bus_wait(&bus, "org.freedesktop.systemd1.Manager", "JobRemoved", 5000, &got), 0);
+        CHECK(bus_get_u32(&got.body, &id) && bus_get_text(&got.body, &text));
+        CHECK_STR(text, "/job/3");
+        end(server);
+}
+
 /* -- finding one -- */
 
 static void test_addresses(void) {
@@ -430,6 +459,7 @@ int main(void) {
         test_sizes();
         test_misbehaviour();
         test_talk();
+        test_direct();
         test_addresses();
         test_full_queue();
         return test_done();
