@@ -64,7 +64,8 @@ const struct command command_kill = {
         .arguments = "ID [SIGNAL]",
         .summary = "send a signal to a container",
         .description =
-                "SIGNAL is a number or a name with or without SIG (default: TERM). KILL also ends a paused container.\n"
+                "SIGNAL is a number or a name with or without SIG (default: TERM). KILL also ends a paused container,\n"
+                "other signals wait until it is resumed.\n"
                 "\n"
                 "  rundlet kill web HUP",
         .options = options_table,
