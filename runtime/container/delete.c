@@ -94,8 +94,8 @@ static int remove_cgroup_of(const struct container *container) {
         const struct container_record *record = &container->record;
         bool is_ours;
         int r = remove_cgroup(record->cgroup_path, container->entry.path, &is_ours);
-        /* A scope's cgroup goes by itself when all in it have ended, and then there is nothing to find; only a create that
-         * was killed may have left one that the record does not name. */
+        /* A scope's cgroup goes by itself when all in it have ended, and then there is nothing to find; only a create
+         * that was killed may have left one that the record does not name. */
         bool is_lost = record->cgroup_scope ? !*record->cgroup_path : !is_ours && *record->cgroup_path;
         if (r == 0 && is_lost)
                 r = remove_labelled(container->entry.path);
