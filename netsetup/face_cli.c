@@ -18,11 +18,14 @@ enum {
         FLAG_ALLOW_SPOOFING = 1 << 7,
         FLAG_BLOCK_HOST = 1 << 8,
         FLAG_BLOCK_EGRESS = 1 << 9,
+        FLAG_MASQUERADE = 1 << 10,
 };
 enum {
         NETWORKS = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_LIST | NET_NETWORK_SHOW,
-        LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW,
-        EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC,
+        PORTS = NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST,
+        LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW | NET_PORT_LIST | NET_WATCH,
+        EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC | PORTS |
+                NET_RELOAD | NET_WATCH,
 };
 
 static const struct words_command commands[] = {
@@ -37,6 +40,11 @@ static const struct words_command commands[] = {
           request_take_network },
         { "network list", NET_NETWORK_LIST, NULL, "Show the networks" },
         { "network show", NET_NETWORK_SHOW, "NAME", "Show a network and who has its addresses", request_take_network },
+        { "port add", NET_PORT_ADD, "ID", "Publish ports of a container that runs" },
+        { "port del", NET_PORT_DEL, "ID", "Publish them no more" },
+        { "port list", NET_PORT_LIST, "ID", "Show the published ports" },
+        { "reload", NET_RELOAD, NULL, "Build all rules of the packet filter anew" },
+        { "watch", NET_WATCH, NULL, "Do so whenever somebody has flushed them, until a signal comes" },
         { "gc", NET_GC, NULL, "Take away what is left of attachments that are gone" },
         { 0 },
 };
@@ -66,13 +74,23 @@ static const struct words_option options[] = {
         { "internal", 0, NET_NETWORK_CREATE, NULL, "Nothing beyond the bridge is reached", .flag = FLAG_INTERNAL },
         { "no-masquerade", 0, NET_NETWORK_CREATE, NULL, "Keep the addresses of what leaves the host",
           .flag = FLAG_NO_MASQUERADE },
-        { "allow-spoofing", 0, NET_NETWORK_CREATE, NULL, "Let them send from addresses that are not theirs",
-          .flag = FLAG_ALLOW_SPOOFING },
-        { "block-host", 0, NET_NETWORK_CREATE, NULL, "The host itself is not reached", .flag = FLAG_BLOCK_HOST },
-        { "block-egress", 0, NET_NETWORK_CREATE, NULL, "Nothing outside of the network is reached",
+        { "masquerade", 0, NET_ATTACH, NULL, "What leaves the host gets the host's address", .flag = FLAG_MASQUERADE },
+        { "publish", 'p', NET_ATTACH | NET_PORT_ADD | NET_PORT_DEL, "[IP:]PORT:PORT[/PROTO]",
+          "A port, or a range, of the host is one of the container; tcp, udp or sctp; again for more", .is_many = true,
+          .take = request_take_publish },
+        { "host-access", 0, NET_ATTACH, "[CIDR][:PORT][/PROTO]", "With --block-host: but this; again for more",
+          .is_many = true, .take = request_take_host_access },
+        { "allow", 0, NET_ATTACH, "[CIDR][:PORT][/PROTO]", "With --block-egress: but this; again for more",
+          .is_many = true, .take = request_take_allow },
+        { "allow-spoofing", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL,
+          "Let them send from addresses that are not theirs", .flag = FLAG_ALLOW_SPOOFING },
+        { "block-host", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL, "The host itself is not reached",
+          .flag = FLAG_BLOCK_HOST },
+        { "block-egress", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL, "Nothing outside of the network is reached",
           .flag = FLAG_BLOCK_EGRESS },
         { "ifname", 0, NET_ATTACH, "NAME", "The interface in the namespace (eth0)", .take = request_take_interface },
-        { "ifname", 0, NET_DETACH | NET_STATUS, "NAME", "Only this interface", .take = request_take_interface },
+        { "ifname", 0, NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST, "NAME",
+          "Only this interface", .take = request_take_interface },
         { "address", 0, NET_ATTACH, "CIDR|IP",
           "An address for the interface, with its prefix length; of a network: without; again for more",
           .is_many = true, .take = request_take_address },
@@ -106,6 +124,10 @@ static void take_flags(unsigned flags, struct net_request *request) {
         request->words.allow_spoofing = flags & FLAG_ALLOW_SPOOFING;
         request->words.host_blocked = flags & FLAG_BLOCK_HOST;
         request->words.egress_blocked = flags & FLAG_BLOCK_EGRESS;
+        request->policy.masquerade = flags & FLAG_MASQUERADE;
+        request->policy.allow_spoofing = flags & FLAG_ALLOW_SPOOFING;
+        request->policy.host_blocked = flags & FLAG_BLOCK_HOST;
+        request->policy.egress_blocked = flags & FLAG_BLOCK_EGRESS;
 }
 
 int cli_read(const char *const *argv, struct cli *ret) {
@@ -128,6 +150,8 @@ int cli_read(const char *const *argv, struct cli *ret) {
         if (!command && str_eq(*word, "network"))
                 return fail_hint(fail_words(EINVAL, "network: create, delete, list or show is missing"),
                                  "netsetup --help lists them");
+        if (!command && str_eq(*word, "port"))
+                return fail_hint(fail_words(EINVAL, "port: add, del or list is missing"), "netsetup --help lists them");
         if (!command)
                 return fail_hint(fail_words(EINVAL, "%s: no such command", *word), "netsetup --help lists them");
         cli.request.command = (enum net_command)command->bit;
@@ -232,6 +256,11 @@ static void print_collected(const struct net_collected *collected, FILE *out) {
                 fprintf(out, "%llu leases\n", (unsigned long long)collected->leases);
 }
 
+static void print_ports(const struct net_link *link, FILE *out) {
+        for (size_t i = 0; i < link->publish.n; i++)
+                fprintf(out, "%s\n", policy_publish_words(&link->publish.at[i]));
+}
+
 static void print_link(const struct net_link *link, FILE *out) {
         fprintf(out, "%s %s\n  link       %s, %s\n  bridge     %s%s%s\n", link->id, link->interface, link->link,
                 link->state, or_dash(link->bridge), link->isolated ? ", isolated" : "",
@@ -260,6 +289,8 @@ void cli_print(const struct cli *cli, const struct net_result *result, FILE *out
                 print_networks(&result->networks, out);
         else if (command == NET_NETWORK_SHOW)
                 print_network(&result->networks, out);
+        else if (command == NET_PORT_LIST)
+                print_ports(result->links.at, out);
         else if (command == NET_GC)
                 print_collected(&result->collected, out);
         else if (command == NET_STATUS)

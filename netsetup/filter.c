@@ -60,7 +60,12 @@ int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half 
         return nft_send(nl, &batch);
 }
 
-/* The elements of a link; of both halves or of one. */
+/* Ways are maps, and who masquerades. */
+static enum filter_half half_of(const struct nft_set *set) {
+        return set->data[0] != NFT_T_NONE || str_starts(set->name, "masquerade") ? FILTER_WAYS : FILTER_GUARD;
+}
+
+/* The elements of a link (NULL: of all). */
 static int list_of_link(struct nl *nl, const char *link, struct nft_elements *ret) {
         for (size_t t = 0; t < 2; t++)
                 for (size_t s = 0; s < layout_tables[t]->set_count; s++) {
@@ -112,10 +117,13 @@ int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_ha
         return remove_elements(nl, &both);
 }
 
-int filter_forget(struct nl *nl, const char *link) {
-        struct nft_elements there = { 0 };
+int filter_forget(struct nl *nl, const char *link, enum filter_half half) {
+        struct nft_elements there = { 0 }, gone = { 0 };
         int r = list_of_link(nl, link, &there);
-        return r < 0 ? r : remove_elements(nl, &there);
+        for (size_t i = 0; i < there.n; i++)
+                if (half_of(there.at[i].set) == half)
+                        nft_elements_add(&gone, &there.at[i]);
+        return r < 0 ? r : remove_elements(nl, &gone);
 }
 
 int filter_replace(struct nl *nl, const struct net_policy *before, const struct net_policy *policy) {
@@ -161,7 +169,7 @@ static const char *guard_words(const struct net_policy *policy) {
                 strv_add(&words, "reach nothing beyond the bridge");
         for (size_t i = 0; i < policy->egress.n; i++)
                 strv_add(&words, str_format("but %s", policy_allow_words(&policy->egress.at[i])));
-        return str_format("let %s %s", policy->link, words.n ? str_join(&words, ", ") : "send anything");
+        return words.n ? str_join(&words, ", ") : "send from any address";
 }
 
 const char *filter_words(const struct net_policy *policy, enum filter_half half) {

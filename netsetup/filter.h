@@ -31,8 +31,8 @@ int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half 
 /* Removes a half, by what the policy says; what is not there is fine. */
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half);
 
-/* Removes both halves of a link, whatever they are: no record is needed.  Tables that are not there are fine. */
-int filter_forget(struct nl *nl, const char *link);
+/* The same without a record, by the comments of elements.  Tables that are not there are fine. */
+int filter_forget(struct nl *nl, const char *link, enum filter_half half);
 
 /* Puts the ways of policy in place of those of before in one transaction: a port that is in both stays untouched. */
 int filter_replace(struct nl *nl, const struct net_policy *before, const struct net_policy *policy);
@@ -40,8 +40,8 @@ int filter_replace(struct nl *nl, const struct net_policy *before, const struct 
 /* The names of all links that have an element: those without a link and a record are what `gc` forgets. */
 int filter_links(struct nl *nl, struct strv *ret);
 
-/* "guard rlabc: MAC, addresses; isolated" and "masquerade, publish 8080:80/tcp": for the dry run, in the arena; NULL
- * when the half says nothing. */
+/* "send from MAC and addresses of its own, not reach the host" and "masquerade what leaves the host, publish
+ * 8080:80/tcp": for the dry run and for messages, in the arena; NULL when the half says nothing. */
 const char *filter_words(const struct net_policy *policy, enum filter_half half);
 
 #endif

@@ -318,8 +318,11 @@ int request_check(struct net_request *request) {
                 request->face = "cli";
         if (!request->network && request->command & of_network)
                 return fail_words(EINVAL, "the name of a network is missing");
-        if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS))
+        if (!request->id &&
+            request->command & (NET_ATTACH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST))
                 return fail_words(EINVAL, "an id is missing");
+        if (!request->policy.publish.n && request->command & (NET_PORT_ADD | NET_PORT_DEL))
+                return fail_words(EINVAL, "--publish is missing");
         if (!request->netns && request->command & (NET_ATTACH | NET_LOOPBACK))
                 return fail_words(EINVAL, "--netns is missing");
         return request->command == NET_ATTACH ? check_attach(request) : 0;
