@@ -73,6 +73,7 @@ struct oci_io_device {
 struct oci_blkio_stats {
         LIST_OF(oci_blkio_entry) bytes, operations;
         LIST_OF(oci_io_device) devices;
+        bool is_counted; /* not written: there may have been no input or output yet */
         struct oci_psi psi;
 };
 

@@ -39,22 +39,19 @@ static int64_t now_ns(void) {
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void add(struct opt_u64 *sum, const struct opt_u64 *value) {
-        sum->set |= value->set;
-        sum->v += value->v;
-}
-
 static struct sample sample_of(const struct oci_container_stats *reading) {
         const struct oci_stats *stats = &reading->stats;
         struct sample sample = {
                 .cpu = stats->cpu.usage.total,
                 .periods = stats->cpu.throttling.periods,
                 .throttled = stats->cpu.throttling.throttled_periods,
+                .read.set = stats->blkio.is_counted,
+                .written.set = stats->blkio.is_counted,
         };
         (void)snprintf(sample.id, sizeof(sample.id), "%s", reading->id);
         for (size_t i = 0; i < stats->blkio.devices.n; i++) {
-                add(&sample.read, &stats->blkio.devices.at[i].rbytes);
-                add(&sample.written, &stats->blkio.devices.at[i].wbytes);
+                sample.read.v += stats->blkio.devices.at[i].rbytes.v;
+                sample.written.v += stats->blkio.devices.at[i].wbytes.v;
         }
         return sample;
 }

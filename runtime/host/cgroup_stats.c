@@ -96,7 +96,7 @@ static const struct single singles[] = {
         SINGLE("memory.swap.peak", memory.swap_only.max, false), /* 6.5 */
         SINGLE("pids.current", pids.current, false),
         SINGLE("pids.max", pids.limit, false),
-        SINGLE("pids.peak", pids.peak, false), /* 6.6 */
+        SINGLE("pids.peak", pids.peak, false), /* 6.1 */
 };
 
 static void *member(struct oci_stats *stats, size_t offset) {
@@ -289,6 +289,7 @@ static int read_io(int folder, struct oci_blkio_stats *blkio) {
         if (r < 0)
                 return r;
         size_t devices = 0;
+        blkio->is_counted = true;
         for (const char *at = text; devices < DEVICES_MAX && (at = strchr(at, ':')); at++)
                 devices++;
         blkio->devices.at = arena_array(devices, sizeof(struct oci_io_device));

@@ -32,6 +32,11 @@ static void test_little(void) {
         CHECK_INT(cgroup_stats(folder, &stats), -ENOENT); /* the folder of a cgroup that is gone is empty */
         put("cpu.stat", "");
         CHECK_STR(read_json(), NO_CPU "\"memory\":{},\"pids\":{},\"blkio\":{},\"hugetlb\":{}}");
+        put("io.stat", "");
+        struct oci_stats idle;
+        CHECK(cgroup_stats(folder, &idle) == 0 && idle.blkio.is_counted && idle.blkio.devices.n == 0);
+        CHECK_INT(unlinkat(folder, "io.stat", 0), 0);
+        CHECK(cgroup_stats(folder, &idle) == 0 && !idle.blkio.is_counted);
         put("cpu.stat", "usage_usec 3\nuser_usec 2\nsystem_usec 1\n"); /* without the cpu controller */
         CHECK_STR(read_json(), "{\"cpu\":{\"usage\":{\"total\":3000,\"kernel\":1000,\"user\":2000}},\"memory\":{},"
                                "\"pids\":{},\"blkio\":{},\"hugetlb\":{}}");
