@@ -61,7 +61,7 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all bench help clean install uninstall
+.PHONY: all bench bench-cgroup help clean install uninstall
 
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
@@ -124,5 +124,9 @@ help: ## this list
 bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare program (as root; ROUNDS=50)
 	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
 	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh
+
+bench-cgroup: all $(TEST_TOOLS) ## time `create` as one of 1,000 containers; its cgroup calls beside crun's, in the virtual machine
+	@BUILD=$(BUILD) tests/native.sh tests/bench/cgroup.sh many
+	@tests/vm/run.sh env BUILD=$(BUILD) tests/bench/cgroup.sh calls
 
 -include $(shell find $(BUILD) -name real -prune -o -name '*.d' -type f -print 2>/dev/null)
