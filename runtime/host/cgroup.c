@@ -440,8 +440,13 @@ int cgroup_apply_one(const struct cgroup *cgroup, const struct cgroup_write *wri
                 err_clear();
                 return 0;
         }
-        return fail(r, "%s: write %s to %s of the cgroup", write->place ? write->place : "linux.resources", value,
-                    file);
+        const char *place = write->place ? write->place : "linux.resources";
+        if (r == -EOPNOTSUPP && str_eq(file, "io.weight"))
+                return fail_words(EOPNOTSUPP,
+                                  "%s: write %s to %s of the cgroup: the disk has neither the scheduler BFQ "
+                                  "nor a cost model (io.cost.qos) to weigh by",
+                                  place, value, file);
+        return fail(r, "%s: write %s to %s of the cgroup", place, value, file);
 }
 
 int cgroup_apply(const struct cgroup *cgroup, const struct plan *plan) {

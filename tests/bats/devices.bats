@@ -69,6 +69,7 @@ defaults' ]
 }
 
 # The container's locked memory while rundlet runs with little of it: limited [STRACE-OPTION...]
+# shellcheck disable=SC2120 # "run" passes them
 limited() {
   (
     ulimit -l 64

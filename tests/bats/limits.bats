@@ -214,7 +214,7 @@ teardown() {
   config --arg fair "$fair" --arg other "$NUMBER" '
     def weight($weight): split(":") | {major: (.[0] | tonumber), minor: (.[1] | tonumber), weight: $weight};
     .linux.resources.blockIO = {weight: 10, weightDevice: [($fair | weight(500)), ($other | weight(1000))]}'
-  refused "linux.resources.blockIO.weightDevice[1]: write $NUMBER 10000 to io.weight of the cgroup: Operation not supported" \
+  refused "linux.resources.blockIO.weightDevice[1]: write $NUMBER 10000 to io.weight of the cgroup: the disk has neither the scheduler BFQ" \
     create --bundle "$BUNDLE" "$ID"
   nothing_left
   echo "$NUMBER enable=1" >"$CGROUPS/io.cost.qos"
@@ -309,7 +309,7 @@ teardown() {
     [ "$status" = 1 ]
     [[ $output = *"error: linux.resources.$words"* ]]
     refused "linux.resources.$words" create --bundle "$BUNDLE" "$ID"
-  done <<'TABLE'
+  done < <(sampled 5 <<'TABLE'
 {"memory": {"limit": -2}}|memory.limit: 
 {"memory": {"limit": "1M"}}|memory.limit: 
 {"memory": {"limit": 1e30}}|memory.limit: 
@@ -346,6 +346,7 @@ teardown() {
 {"unified": {"cgroup.type": "threaded"}}|unified.cgroup.type: refused: 
 {"unified": {"cgroup.subtree_control": "+hugetlb"}}|unified.cgroup.subtree_control: refused: 
 TABLE
+  )
   nothing_left
 }
 
@@ -417,4 +418,39 @@ unified.cgroup.pressure|cgroup.pressure|0
 TABLE
   [ "$wrong" = 0 ]
   start
+}
+
+@test "each limit whose controller is not there is an error that names it, and none is passed over" {
+  config '.linux.resources = {}'
+  cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/plain"
+  while IFS='|' read -r controller place resources; do
+    cp "$BATS_TEST_TMPDIR/plain" "$BUNDLE/config.json"
+    config --argjson resources "$resources" '.linux.resources = $resources'
+    if has_controller "$controller"; then
+      rundlet plan "$BUNDLE" | grep -q "^cgroup controller    $controller$"
+    else
+      refused "linux.resources.$place: the $controller controller is not available at " create --bundle "$BUNDLE" "$ID"
+    fi
+  done < <(sampled 5 <<'TABLE'
+memory|memory.limit|{"memory": {"limit": 67108864}}
+memory|memory.reservation|{"memory": {"reservation": 67108864}}
+memory|unified.memory.high|{"unified": {"memory.high": "67108864"}}
+cpu|cpu.shares|{"cpu": {"shares": 5}}
+cpu|cpu.quota|{"cpu": {"quota": 5000}}
+cpu|cpu.period|{"cpu": {"period": 5000}}
+cpu|cpu.burst|{"cpu": {"burst": 5000}}
+cpu|cpu.idle|{"cpu": {"idle": 1}}
+cpuset|cpu.cpus|{"cpu": {"cpus": "0"}}
+cpuset|cpu.mems|{"cpu": {"mems": "0"}}
+pids|pids.limit|{"pids": {"limit": 5}}
+io|blockIO.weight|{"blockIO": {"weight": 50}}
+io|blockIO.weightDevice[0]|{"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 50}]}}
+io|blockIO.throttleReadBpsDevice[0]|{"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 50}]}}
+io|blockIO.throttleWriteIOPSDevice[0]|{"blockIO": {"throttleWriteIOPSDevice": [{"major": 8, "minor": 0, "rate": 50}]}}
+hugetlb|hugepageLimits[0]|{"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}
+rdma|rdma.mlx5_1|{"rdma": {"mlx5_1": {"hcaObjects": 5}}}
+misc|unified.misc.max|{"unified": {"misc.max": "sev 1"}}
+TABLE
+  )
+  nothing_left
 }
