@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,6 +54,27 @@ static void check_order(const struct oci_config *config, const struct plan *plan
                 must(last(plan, STEP_SECCOMP) > last(plan, STEP_IDS));
 }
 
+/* Whatever annotations say, the scope stays one that rundlet owns. */
+static void check_unit(const struct plan *plan) {
+        static const char *const ours[] = { "PIDs", "Slice", "DevicePolicy", "DeviceAllow", "FailureAction" };
+        const struct unit *unit = plan->unit;
+        const char *path;
+        unsigned delegations = 0;
+        must(unit && str_ends(unit->scope, ".scope") && !strchr(unit->scope, '/'));
+        must(!strchr(unit->subgroup, '/') && !str_eq(unit->subgroup, ".."));
+        must(unit_slice_path(unit->slice, &path) == 0 && (!*path || *path == '/'));
+        for (size_t i = 0; i < unit->properties.n; i++) {
+                const struct unit_property *property = &unit->properties.at[i];
+                for (size_t n = 0; n < sizeof(ours) / sizeof(ours[0]); n++)
+                        must(!str_eq(property->name, ours[n]));
+                must(*property->name && *property->signature);
+                must(!strchr("sog", *property->signature) || property->text);
+                if (str_eq(property->name, "Delegate"))
+                        delegations += property->number == 1;
+        }
+        must(delegations == 1);
+}
+
 static void fuzz(const uint8_t *data, size_t size) {
         static const char *const probes[] = { "full", "old", "rootless" };
         struct oci_config *config = NULL;
@@ -60,18 +82,24 @@ static void fuzz(const uint8_t *data, size_t size) {
         if (oci_config_read((const char *)data, size, &(struct json_read_options){ 0 }, &config) < 0 ||
             oci_check(config, NULL, NULL) < 0)
                 return;
-        for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-                struct plan_options options = {
-                        .bundle = "/bundle", .id = "fuzz", .state_folder = "/state/fuzz", .relative_paths = true
-                };
+        /* Each kernel once, and once more with the systemd driver. */
+        for (size_t i = 0; i < 2 * sizeof(probes) / sizeof(probes[0]); i++) {
+                struct plan_options options = { .bundle = "/bundle",
+                                                .id = "fuzz",
+                                                .state_folder = "/state/fuzz",
+                                                .relative_paths = true,
+                                                .driver = i % 2 ? DRIVER_SYSTEMD : DRIVER_CGROUPFS };
                 struct plan *plan;
                 err_clear();
-                if (plan_build(config, probe_named(probes[i]), &options, &plan) < 0) {
+                if (plan_build(config, probe_named(probes[i / 2]), &options, &plan) < 0) {
                         must(*err_message() != '\0');
                         continue;
                 }
                 check_numbers(plan);
                 check_order(config, plan);
+                must(!plan->unit == !(i % 2));
+                if (plan->unit)
+                        check_unit(plan);
                 must(*plan_print(plan, &options) != '\0');
         }
 }
