@@ -125,7 +125,7 @@ bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare pr
 	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
 	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh
 
-bench-cgroup: all $(TEST_TOOLS) ## time `create` as one of 1,000 containers; its cgroup calls beside crun's, in the virtual machine
+bench-cgroup: all $(TEST_TOOLS) ## what cgroups cost: one of 1,000 containers; the calls of `create` beside crun's
 	@BUILD=$(BUILD) tests/native.sh tests/bench/cgroup.sh many
 	@tests/vm/run.sh env BUILD=$(BUILD) tests/bench/cgroup.sh calls
 

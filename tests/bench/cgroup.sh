@@ -2,9 +2,9 @@
 # make bench-cgroup: what cgroups cost.
 #
 #   cgroup.sh many    creates COUNT=1000 containers that stay: do the last cost what the first did?
-#   cgroup.sh calls   the system calls of `create` on cgroup files beside crun's, same bundle with limits, interleaved in
-#                     ROUNDS=15 rounds; strace counts and times them (its own share of each call is the same for both).
-#                     Wants a machine with all controllers, so make runs it in the virtual one.
+#   cgroup.sh calls   the system calls of `create` on cgroup files beside crun's, same bundle with limits, interleaved
+#                     in ROUNDS=15 rounds; strace counts and times them (its own share of each call is the same for
+#                     both).  Wants a machine with all controllers, so make runs it in the virtual one.
 set -eu
 build=${BUILD:-build}
 work=$(mktemp -d)
@@ -16,8 +16,9 @@ bundle() { # JQ-FILTER
   ln -sf busybox "$work/box/rootfs/bin/true"
   rm -f "$work/box/config.json"
   "$build/rundlet" spec --bundle "$work/box"
-  jq ".process.terminal = false | .process.args = [\"/bin/true\"] | del(.linux.resources.devices) | .ociVersion = \"1.0.2\" | $1" \
-    "$work/box/config.json" >"$work/config"
+  # A version that old peers know.
+  jq '.process.terminal = false | .process.args = ["/bin/true"] | del(.linux.resources.devices)
+    | .ociVersion = "1.0.2" | '"$1" "$work/box/config.json" >"$work/config"
   mv "$work/config" "$work/box/config.json"
 }
 
@@ -42,7 +43,8 @@ many() {
   for percent in 50 10; do
     awk -v percent="$percent" -v first="$(head -n 50 "$work/times" | at "$percent")" \
       -v last="$(tail -n 50 "$work/times" | at "$percent")" 'BEGIN {
-      printf "p%d: the first 50 %.2f ms, the last 50 %.2f ms, ratio %.2f\n", percent, first / 1000, last / 1000, last / first }'
+      printf "p%d: the first 50 %.2f ms, the last 50 %.2f ms, ratio %.2f\n", percent, first / 1000, last / 1000,
+        last / first }'
   done
   for n in $(seq "$count"); do
     "${runtime[@]}" delete --force "bench-$n"
@@ -52,7 +54,8 @@ many() {
 # --- the calls of one create -----------------------------------------------------------------------------------------
 # Files and folders of cgroups, not the mounts of the container: "CALLS MILLISECONDS".
 sum() {
-  awk '/(\/sys\/fs\/cgroup|\/proc\/[a-z0-9]+\/cgroup)/ && !/ (mount|fsmount|move_mount|open_tree|clone3?|execve|umount2)\(/ {
+  awk '/(\/sys\/fs\/cgroup|\/proc\/[a-z0-9]+\/cgroup)/ &&
+      !/ (mount|fsmount|move_mount|open_tree|clone3?|execve|umount2)\(/ {
       calls++; if (match($0, /<[0-9.]+>$/)) time += substr($0, RSTART + 1, RLENGTH - 2) }
     END { print calls, time * 1000 }' "$1"
 }
@@ -78,8 +81,8 @@ traced_create() { # NAME COMMAND...
 
 calls() {
   local rounds=${ROUNDS:-15} name
-  bundle '.linux.resources = {memory: {limit: 67108864, swap: 67108864}, cpu: {shares: 512, quota: 50000, period: 100000},
-    pids: {limit: 100}} | .linux.cgroupsPath = "/bench"'
+  bundle '.linux.resources = {memory: {limit: 67108864, swap: 67108864},
+    cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 100}} | .linux.cgroupsPath = "/bench"'
   for _ in $(seq "$rounds"); do
     traced_create rundlet "$build/rundlet" --root "$work/state"
     traced_create crun crun --root "$work/crun" --cgroup-manager=cgroupfs
