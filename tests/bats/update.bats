@@ -24,7 +24,7 @@ create_with() { # RESOURCES
 holds() {
   local found
   while [ $# -gt 0 ]; do
-    found=$(cat "$CGROUPS/$ID/$1")
+    found=$(cat "$CGROUP/$1")
     [ "$found" = "$2" ] || { echo "$1: \"$found\" instead of \"$2\""; return 1; }
     shift 2
   done
@@ -148,7 +148,7 @@ refused_json() { # WORDS JSON
   done
   # shellcheck disable=SC2086 # a list
   for pid in $updates; do wait "$pid"; done
-  depth=$(cat "$CGROUPS/$ID/cgroup.max.depth")
+  depth=$(cat "$CGROUP/cgroup.max.depth")
   holds cgroup.max.descendants "$depth"
   kept .unified "{\"cgroup.max.depth\":\"$depth\",\"cgroup.max.descendants\":\"$depth\"}"
 }
@@ -287,7 +287,7 @@ strace_at() { # NAME WHAT: runs COMMAND
   refused "linux.resources.memory.swap: " update --memory 128M "$ID"
   holds memory.max 83886080 memory.swap.max 16777216
   # only what is given is written
-  echo 50331648 >"$CGROUPS/$ID/memory.max"
+  echo 50331648 >"$CGROUP/memory.max"
   update --memory-swap 90M
   holds memory.max 50331648 memory.swap.max 10485760
   # quota and period are one file
@@ -333,7 +333,7 @@ strace_at() { # NAME WHAT: runs COMMAND
     cpu: {quota: 20000, burst: 10000, cpus: "0-1"}, memory: {limit: 67108864, reservation: 4194304}, pids: {limit: 9}}'
   run_detached
   state() {
-    (cd "$CGROUPS/$ID" && grep -s . memory.max memory.low memory.swap.max cpu.max cpu.max.burst cpu.weight cpuset.cpus \
+    (cd "$CGROUP" && grep -s . memory.max memory.low memory.swap.max cpu.max cpu.max.burst cpu.weight cpuset.cpus \
       cpuset.mems cpuset.cpus.effective cpuset.mems.effective pids.max io.max io.weight)
   }
   before=$(state)
@@ -370,7 +370,7 @@ strace_at() { # NAME WHAT: runs COMMAND
   [ "$status" = 1 ]
   used=$(sed -n 's/.*linux.resources.memory.limit: 2097152 is less than the \([0-9]*\) in use.*/\1/p' <<<"$output")
   [ "$used" -gt 16777216 ]
-  holds_limit=$(cat "$CGROUPS/$ID/memory.max")
+  holds_limit=$(cat "$CGROUP/memory.max")
   [ "$holds_limit" = 134217728 ]
   is_status running
   # Without the check it is the limit, whatever that costs.
