@@ -80,7 +80,7 @@ int cgroup_path(const struct probe *probe, const char *cgroups_path, const char 
         if (wanted && !strchr(wanted, '/') && str_split(wanted, ':', false).n == 3)
                 return fail_words(EINVAL,
                                   "linux.cgroupsPath: %s: this is the slice:prefix:name form of the systemd driver, "
-                                  "rundlet makes cgroups itself: give a path",
+                                  "rundlet makes cgroups itself: give a path, or --cgroup-manager=systemd",
                                   wanted);
         int r = wanted ? check_components(*wanted == '/' ? wanted + 1 : wanted) : 0;
         if (r < 0)
