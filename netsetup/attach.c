@@ -210,6 +210,8 @@ int attach_run(const struct net_request *request, FILE *dry, struct net_result *
         if ((r = make(&a, &hands)) < 0)
                 return r;
         struct net_link *out = net_describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
+        ret->bridge_mac = link_mac_text(hands.found[NET_SLOT_BRIDGE].mac);
+        ret->link_mac = link_mac_text(hands.found[NET_SLOT_LINK].mac);
         out->network = request->network;
         out->gateways = a.record.gateways;
         out->publish.at = a.request.policy.publish.at;

@@ -20,6 +20,16 @@ static struct ipam_span hosts_of(const struct net_address *subnet) {
         return span;
 }
 
+/* "A-" and "-B" of a range: the other end is that of the hosts. */
+static const char *whole_range(const char *word, const struct ipam_span *hosts) {
+        size_t length = strlen(word);
+        if (length > 1 && word[0] == '-')
+                return str_format("%s%s", address_of_number(hosts->first, 128).text, word);
+        if (length > 1 && word[length - 1] == '-')
+                return str_format("%s%s", word, address_of_number(hosts->last, 128).text);
+        return word;
+}
+
 /* "A-B" or "A". */
 static int parse_span(const char *what, const char *word, struct ipam_span *ret) {
         const char *dash = strchr(word, '-');
@@ -136,7 +146,7 @@ static int add_subnet(struct ipam_pool *pool, const struct net_subnet *in) {
                 r = add_range(pool, set, &range);
         const struct ipam_span hosts = range.span;
         for (size_t i = 0; r == 0 && i < in->ranges.n; i++) {
-                const char *word = in->ranges.at[i];
+                const char *word = whole_range(in->ranges.at[i], &hosts);
                 r = parse_span("range", word, &range.span);
                 if (r == 0 && (range.span.first < hosts.first || range.span.last > hosts.last))
                         r = fail_words(EINVAL, "range %s: outside of the hosts of subnet %s", word, in->subnet);

@@ -1,12 +1,14 @@
 /* netsetup: the netlink helper of rundlet.  Picks the face, prints the error record, sets the exit code: 0 done,
  * 1 failed, 2 the words make no sense. */
 #include "netsetup/face_cli.h"
+#include "netsetup/face_cni.h"
 #include "netsetup/net.h"
 
 #include "specs/base/err.h"
 #include "specs/base/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static const char *command_name(enum net_command command) {
         switch (command) {
@@ -59,9 +61,11 @@ static int run(const struct cli *cli) {
 int main(int argc, char **argv) {
         const struct log_options log = { .level = LOG_INFO };
         struct cli cli;
-        (void)argc;
         if (log_open(&log) < 0)
                 return 1;
+        /* Whoever gives words means the command line, whatever the environment says. */
+        if (argc == 1 && getenv("CNI_COMMAND"))
+                return cni_main(stdout);
         if (cli_read((const char *const *)argv, &cli) < 0) {
                 log_error_record();
                 return 2;

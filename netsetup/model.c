@@ -239,7 +239,6 @@ static const struct json_field cni_conf_fields[] = {
         FIELD(cni_conf, "cniVersion", version),
         FIELD(cni_conf, "name", name),
         FIELD(cni_conf, "type", type),
-        FIELD(cni_conf, "network", network),
         FIELD(cni_conf, "bridge", bridge),
         FIELD(cni_conf, "isGateway", is_gateway),
         FIELD(cni_conf, "isDefaultGateway", is_default_gateway),

@@ -63,7 +63,7 @@ extern const struct json_type net_networks_type;
  */
 struct cni_interface {
         const char *name, *mac, *sandbox, *socket_path, *pci_id;
-        uint32_t mtu;
+        struct opt_u32 mtu;
 };
 
 struct cni_address {
@@ -74,8 +74,7 @@ struct cni_address {
 
 struct cni_route {
         const char *destination, *gateway;
-        uint32_t mtu, advmss;
-        struct opt_u32 priority, table, scope;
+        struct opt_u32 mtu, advmss, priority, table, scope;
 };
 
 struct cni_result {
@@ -152,10 +151,10 @@ struct cni_arguments {
 
 struct cni_conf {
         const char *version, *name, *type;
-        const char *network; /* ours: a named network that gives whatever is not said here */
         const char *bridge;
         bool is_gateway, is_default_gateway, force_address, masquerade, hairpin, promiscuous, enable_dad;
-        bool isolate, check_spoofing, no_interface;
+        bool isolate, no_interface;
+        struct opt_bool check_spoofing;
         bool internal, host_blocked, egress_blocked; /* ours, as are these */
         LIST_OF(net_allow) host_access, egress;
         uint32_t mtu, vlan;

@@ -346,6 +346,12 @@ static int add_path(struct net_request *request, const struct net_route *route) 
         return 0;
 }
 
+static void append(struct net_addresses *list, struct net_address address) {
+        size_t size = list->n * sizeof(address);
+        list->at = arena_grow(list->at, size, size + sizeof(address));
+        list->at[list->n++] = address;
+}
+
 /* The bridge has the gateways, with the prefix of the address that is beside. */
 static void add_bridge_address(struct net_request *request, const struct net_address *gateway) {
         uint8_t prefix = gateway->prefix;
@@ -353,25 +359,23 @@ static void add_bridge_address(struct net_request *request, const struct net_add
                 if (request->addresses.at[i].family == gateway->family &&
                     address_is_within(gateway, &request->addresses.at[i]))
                         prefix = request->addresses.at[i].prefix;
-        struct net_addresses *list = &request->bridge_addresses;
-        size_t size = list->n * sizeof(*list->at);
-        list->at = arena_grow(list->at, size, size + sizeof(*list->at));
-        list->at[list->n++] = address_of_number(address_number(gateway), prefix);
+        append(&request->bridge_addresses, address_of_number(address_number(gateway), prefix));
 }
 
 int network_address(struct net_request *request, const struct net_network *network, const struct ipam_answer *leased) {
-        request->addresses = leased->addresses;
+        for (size_t i = 0; i < leased->addresses.n; i++)
+                append(&request->addresses, leased->addresses.at[i]);
+        struct net_addresses gateways = request->gateways;
+        for (size_t i = 0; i < leased->gateways.n; i++)
+                append(&gateways, leased->gateways.at[i]);
         request->gateways = (struct net_addresses){ 0 };
-        for (size_t i = 0; i < leased->gateways.n; i++) {
-                const struct net_address *gateway = &leased->gateways.at[i];
+        for (size_t i = 0; i < gateways.n; i++) {
+                const struct net_address *gateway = &gateways.at[i];
                 if (!request->has_no_bridge_address)
                         add_bridge_address(request, gateway);
                 if (gateway_of(&request->gateways, gateway->family))
                         continue;
-                struct net_addresses *list = &request->gateways;
-                size_t size = list->n * sizeof(*list->at);
-                list->at = arena_grow(list->at, size, size + sizeof(*list->at));
-                list->at[list->n++] = *gateway;
+                append(&request->gateways, *gateway);
         }
         for (size_t i = 0; i < network->routes.n; i++) {
                 int r = add_path(request, &network->routes.at[i]);

@@ -83,7 +83,8 @@ struct net_link {
 };
 
 struct net_result {
-        LIST_OF(net_link) links; /* attach, status, list: what is there; detach, gc: what was removed */
+        LIST_OF(net_link) links;           /* attach, status, list: what is there; detach, gc: what was removed */
+        const char *bridge_mac, *link_mac; /* attach: of the bridge and of the host's end */
         struct net_networks networks;
         struct net_collected {
                 LIST_OF(net_link) links;
