@@ -204,6 +204,14 @@ __attribute__((noreturn)) static void become_init(const struct spawning *s) {
         sys_exit(EXIT_UNABLE);
 }
 
+static int clone_failed(const struct spawning *s, int r) {
+        r = fail(r, "make the container's process%s", s->plan->clone_flags ? " in new namespaces" : "");
+        if (r != -EACCES || s->input->cgroup < 0)
+                return r;
+        return fail_hint(r, "an ordinary user may only move processes between cgroups below one that was handed over: "
+                            "run it below the same one, for example with systemd-run --user --scope");
+}
+
 static int clone_child(const struct spawning *s, struct child *ret) {
         int pidfd = -1;
         struct clone_args args = { .flags = s->plan->clone_flags | CLONE_PIDFD,
@@ -217,8 +225,7 @@ static int clone_child(const struct spawning *s, struct child *ret) {
         if (pid == 0)
                 become_init(s);
         if (pid < 0)
-                return fail((int)pid, "make the container's process%s",
-                            s->plan->clone_flags ? " in new namespaces" : "");
+                return clone_failed(s, (int)pid);
         ret->pid = (pid_t)pid;
         ret->pidfd = pidfd;
         return 0;

@@ -158,3 +158,19 @@ record() { # JQ-FILTER
     --systemd-cgroup run --bundle "$BUNDLE" "$ID" </dev/null 3>&- 4>&-
   grep -Eq 'connect.*(dbus|systemd)' "$BATS_TEST_TMPDIR/trace"
 }
+
+@test "an ordinary user's cgroup that does not lie below the caller's: the kernel's refusal has its cure, nothing is left" {
+  tester_bundle
+  rm "$BUNDLE/config.json"
+  as_tester "$BATS_TEST_TMPDIR/tester/runtime" spec --rootless --bundle "$BUNDLE"
+  mkdir "$CGROUPS/$ID-slice"
+  chown 4242:4242 "$CGROUPS/$ID-slice" "$CGROUPS/$ID-slice"/cgroup.{procs,subtree_control,threads}
+  # shellcheck disable=SC2016 # for jq
+  config --arg path "/$ID-slice/box" '.process.terminal = false | .process.args = ["true"] | .linux.cgroupsPath = $path'
+  run tester_rundlet run --bundle "$BUNDLE" "$ID" </dev/null
+  echo "$output"
+  [ "$status" = 1 ]
+  [[ $output = *"make the container's process in new namespaces: Permission denied"*"hint: "*"systemd-run --user --scope"* ]]
+  rmdir "$CGROUPS/$ID-slice"
+  no_leaks
+}
