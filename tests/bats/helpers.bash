@@ -52,11 +52,13 @@ driver() { # cgroupfs|systemd
 
 # A bundle in the folder $1; the rootfs is made once a file and copied.
 bundle() {
-  local made=$BATS_FILE_TMPDIR/rootfs applet
+  local made=$BATS_FILE_TMPDIR/rootfs
   if [ ! -d "$made" ]; then
     mkdir -p "$made.new"/{bin,dev,etc,proc,root,run,sys,tmp,usr,var,home,mnt}
     cp "$(command -v busybox)" "$made.new/bin/busybox"
-    for applet in $APPLETS; do ln -s busybox "$made.new/bin/$applet"; done
+    # One process for all the links: each costs a third of a second in the virtual machine.
+    # shellcheck disable=SC2086 # words
+    (cd "$made.new/bin" && perl -e 'symlink("busybox", $_) or die "$_: $!" for @ARGV' $APPLETS)
     ln -s ../bin "$made.new/usr/bin"
     chmod 1777 "$made.new/tmp"
     printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\nuser:x:1000:1000::/home:/bin/sh\n' >"$made.new/etc/passwd"

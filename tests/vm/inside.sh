@@ -60,7 +60,7 @@ ext4() {
 # An ordinary user who can reach the checkout wherever it lies, with a cgroup of its own.
 tester() {
   grep -q '^tester:' /etc/passwd || {
-    echo 'tester:x:4242:4242::/home/tester:/bin/sh' >>/etc/passwd
+    echo 'tester:*:4242:4242::/home/tester:/bin/sh' >>/etc/passwd
     echo 'tester:x:4242:' >>/etc/group
   }
   printf 'tester:4200000:65536\n' >/etc/subuid
