@@ -109,13 +109,6 @@ static bool has_word(const char *text, const char *word) {
         return strv_has(&words, word);
 }
 
-static int read_words(int fd, const char *file, char **ret) {
-        int r = read_file_at(fd, file, FILE_MAX, ret, NULL);
-        if (r == 0)
-                (*ret)[strcspn(*ret, "\n")] = '\0';
-        return r;
-}
-
 /* The first place in the config that asks for the controller. */
 static const char *place_of(const struct plan *plan, const char *controller) {
         for (size_t i = 0; i < plan->cgroup_writes.n; i++)
@@ -148,9 +141,9 @@ static int enable_controllers(const struct plan *plan, int fd, const char *where
         char *available, *enabled;
         if (plan->controllers.n == 0)
                 return 0;
-        int r = read_words(fd, "cgroup.controllers", &available);
+        int r = cgroup_read(fd, "cgroup.controllers", &available);
         if (r == 0)
-                r = read_words(fd, "cgroup.subtree_control", &enabled);
+                r = cgroup_read(fd, "cgroup.subtree_control", &enabled);
         for (size_t i = 0; r == 0 && i < plan->controllers.n; i++) {
                 const char *name = plan->controllers.at[i], *text = str_format("+%s", name);
                 if (has_word(enabled, name))
@@ -289,7 +282,7 @@ static int make_all(const struct cgroup_making *making, int *ret_fd) {
 /* What the cgroup offers already is not asked for again. */
 static int needs_more(const struct cgroup *cgroup, const struct plan *plan, bool *ret) {
         char *offered;
-        int r = read_words(cgroup->fd, "cgroup.controllers", &offered);
+        int r = cgroup_read(cgroup->fd, "cgroup.controllers", &offered);
         if (r < 0)
                 return r;
         *ret = false;
@@ -403,10 +396,11 @@ static int check_is_there(const struct cgroup *cgroup, const struct cgroup_write
         if (!write->place || (!str_eq(write->file, "cpuset.cpus") && !str_eq(write->file, "cpuset.mems")) ||
             str_starts(write->place, "linux.resources.unified"))
                 return 0;
-        if (read_words(cgroup->fd, str_format("../%s.effective", write->file), &there) < 0) {
+        if (read_file_at(cgroup->fd, str_format("../%s.effective", write->file), FILE_MAX, &there, NULL) < 0) {
                 err_clear();
                 return 0;
         }
+        there[strcspn(there, "\n")] = '\0';
         memset(&wanted, 0, sizeof(wanted));
         memset(&offered, 0, sizeof(offered));
         int r = id_list_read(write->place, write->value, &wanted);

@@ -92,9 +92,25 @@ int cgroup_walk(int fd, cgroup_visit *visit, void *data) {
 
 /* -- events -- */
 
+int cgroup_read(int fd, const char *file, char **ret_text) {
+        char text[4096];
+        autofd open_file = openat(fd, file, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+        if (open_file < 0)
+                return fail(errno, "open %s", file);
+        ssize_t n = read(open_file, text, sizeof(text));
+        if (n < 0)
+                return fail(errno, "read %s", file);
+        if ((size_t)n == sizeof(text))
+                return fail_words(EFBIG, "read %s: larger than %zu bytes", file, sizeof(text) - 1);
+        while (n > 0 && text[n - 1] == '\n')
+                n--;
+        *ret_text = arena_strndup(text, (size_t)n);
+        return 0;
+}
+
 int cgroup_event(int fd, const char *key, bool *ret) {
         char *text;
-        int r = read_file_at(fd, "cgroup.events", 4096, &text, NULL);
+        int r = cgroup_read(fd, "cgroup.events", &text);
         if (r < 0)
                 return r;
         struct strv lines = str_split(text, '\n', true);

@@ -43,6 +43,9 @@ int cgroup_set_label(int fd, const char *name, const char *value);
  * -EOPNOTSUPP. */
 int cgroup_label_is(int fd, const char *name, const char *value);
 
+/* A short file (controllers, events, a number) as one read(2) gives it, without the newline at its end. */
+int cgroup_read(int fd, const char *file, char **ret_text);
+
 /* A number out of a flat keyed file: "populated" of cgroup.events. */
 int cgroup_event(int fd, const char *key, bool *ret);
 
