@@ -7,6 +7,7 @@
 #include "specs/base/file.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -46,24 +47,28 @@ static void leases_close(struct leases *leases) {
 }
 #define autoleases __attribute__((cleanup(leases_close))) struct leases
 
+/* Numbers and names are read as two words of eight bytes: there may be 65,000 in a row. */
+static uint64_t get_word(const void *from) {
+        uint64_t word;
+        memcpy(&word, from, sizeof(word));
+        return word;
+}
+
 static void put_number(uint8_t to[NUMBER_SIZE], unsigned __int128 number) {
-        for (size_t i = NUMBER_SIZE; i-- > 0; number >>= 8)
-                to[i] = (uint8_t)number;
+        uint64_t words[2] = { htobe64((uint64_t)(number >> 64)), htobe64((uint64_t)number) };
+        memcpy(to, words, sizeof(words));
 }
 
 static unsigned __int128 get_number(const uint8_t from[NUMBER_SIZE]) {
-        unsigned __int128 number = 0;
-        for (size_t i = 0; i < NUMBER_SIZE; i++)
-                number = number << 8 | from[i];
-        return number;
+        return (unsigned __int128)be64toh(get_word(from)) << 64 | be64toh(get_word(from + 8));
 }
 
 static bool is_free(const struct entry *entry) {
         return entry->link[0] == '\0';
 }
 
-static bool is_of(const struct entry *entry, const char *link) {
-        return strncmp(entry->link, link, sizeof(entry->link)) == 0;
+static bool is_same_link(const struct entry *a, const struct entry *b) {
+        return get_word(a->link) == get_word(b->link) && get_word(a->link + 8) == get_word(b->link + 8);
 }
 
 static const char *link_of(const struct entry *entry) {
@@ -84,7 +89,7 @@ static int reset(struct leases *leases, const char *boot) {
 }
 
 static int map(struct leases *leases) {
-        void *bytes = mmap(NULL, leases->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, leases->fd, 0);
+        void *bytes = mmap(NULL, leases->size, PROT_READ | PROT_WRITE, MAP_SHARED, leases->fd, 0);
         if (bytes == MAP_FAILED)
                 return fail(errno, "leases of %s", leases->network);
         leases->header = bytes;
@@ -132,8 +137,10 @@ static int leases_open(int root, const char *network, const char *boot, struct l
 
 static size_t drop(struct leases *leases, const char *link) {
         size_t dropped = 0;
+        struct entry wanted = { 0 };
+        (void)strncpy(wanted.link, link, sizeof(wanted.link) - 1);
         for (size_t i = 0; i < leases->n; i++)
-                if (is_of(&leases->entries[i], link)) {
+                if (is_same_link(&leases->entries[i], &wanted)) {
                         leases->entries[i] = (struct entry){ 0 };
                         dropped++;
                 }
@@ -149,7 +156,7 @@ static size_t drop_dead(struct leases *leases, const struct ipam_ask *ask) {
                 struct entry *entry = &leases->entries[i];
                 if (is_free(entry))
                         continue;
-                if (memcmp(entry->link, last.link, sizeof(last.link)) != 0) {
+                if (!is_same_link(entry, &last)) {
                         last = *entry;
                         was_dead = ask->is_dead(ask->data, link_of(entry));
                 }
@@ -349,7 +356,7 @@ static int check_fixed(const struct ipam_pool *pool, const struct net_addresses 
 static int put(struct leases *leases, unsigned __int128 address, const char *link) {
         struct entry entry = { 0 };
         put_number(entry.address, address);
-        memcpy(entry.link, link, strlen(link));
+        (void)strncpy(entry.link, link, sizeof(entry.link) - 1);
         for (size_t i = 0; i < leases->n; i++)
                 if (is_free(&leases->entries[i])) {
                         leases->entries[i] = entry;
