@@ -76,7 +76,7 @@ traced_create() { # NAME COMMAND...
   sleep 0.5
   "$@" delete --force "bench-$name"
   wait "$tracer" || true
-  sum "$work/trace" >>"$work/$name"
+  sum "$work/trace" >>"$work/sum.$name"
 }
 
 calls() {
@@ -89,8 +89,8 @@ calls() {
   done
   echo "create on cgroup files, limits of memory, swap, cpu and pids, $rounds rounds, $(uname -r)"
   for name in rundlet crun; do
-    printf '%-8s %4s calls %8.2f ms (median, under strace)\n' "$name" "$(awk '{ print $1 }' "$work/$name" | at 50)" \
-      "$(awk '{ print $2 }' "$work/$name" | at 50)"
+    printf '%-8s %4s calls %8.2f ms (median, under strace)\n' "$name" "$(awk '{ print $1 }' "$work/sum.$name" | at 50)" \
+      "$(awk '{ print $2 }' "$work/sum.$name" | at 50)"
   done
 }
 
