@@ -329,7 +329,9 @@ stopped() {
   refused "not stopped" delete "$ID"
   is_status running
   quietly delete --force "$ID"
-  [ ! -e "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status"
+  # Whoever is its parent by now may not have waited for it yet.
+  state=$(awk '/^State:/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || true
+  [[ $state =~ ^[ZX]?$ ]]
   refused "does not exist" state "$ID"
 }
 
