@@ -399,10 +399,15 @@ static size_t find_places(bool is_user, struct place ret[3]) {
         size_t n = 0;
         if (!folder || !*folder)
                 folder = str_format("/run/user/%u", (unsigned)geteuid());
+        /* A user's bus is started by the first who connects, and systemd is not yet on it then: straight to systemd, as
+         * systemctl --user does it. */
+        if (is_user)
+                ret[n++] = (struct place){ path_address(folder, "systemd/private"), true };
         if (named && *named)
                 ret[n++] = (struct place){ named, false };
         ret[n++] = (struct place){ is_user ? path_address(folder, "bus") : SYSTEM_ADDRESS, false };
-        ret[n++] = (struct place){ is_user ? path_address(folder, "systemd/private") : PRIVATE_ADDRESS, true };
+        if (!is_user)
+                ret[n++] = (struct place){ PRIVATE_ADDRESS, true };
         return n;
 }
 

@@ -61,7 +61,7 @@ struct bus_header {
 };
 
 /* Connects to DBUS_SYSTEM_BUS_ADDRESS, /run/dbus/system_bus_socket, else to systemd itself at /run/systemd/private;
- * is_user: to DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus, else $XDG_RUNTIME_DIR/systemd/private.  -ENOENT,
+ * is_user: to $XDG_RUNTIME_DIR/systemd/private, DBUS_SESSION_BUS_ADDRESS, else $XDG_RUNTIME_DIR/bus.  -ENOENT,
  * -ECONNREFUSED, -ETIMEDOUT... with words that say what was tried and the cure. */
 int bus_open(bool is_user, struct bus *ret);
 /* The same for one address ("unix:path=/run/x;unix:abstract=y", %-escapes); every call then has timeout_ms. */

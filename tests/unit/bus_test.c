@@ -419,9 +419,8 @@ static void test_addresses(void) {
 
         (void)setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/no/such/session", 1);
         (void)setenv("XDG_RUNTIME_DIR", "/no/such run", 1);
-        CHECK_FAIL(bus_open(true, &bus),
-                   "reach systemd of the user at unix:path=/no/such/session, "
-                   "unix:path=/no/such%20run/bus, unix:path=/no/such%20run/systemd/private: No such");
+        CHECK_FAIL(bus_open(true, &bus), "reach systemd of the user at unix:path=/no/such%20run/systemd/private, "
+                                         "unix:path=/no/such/session, unix:path=/no/such%20run/bus: No such");
         CHECK(err_hint() && strstr(err_hint(), "--cgroup-manager cgroupfs"));
         (void)setenv("DBUS_SESSION_BUS_ADDRESS", address(), 1);
         pid_t server = serve(name, rejection);
