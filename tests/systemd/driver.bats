@@ -3,6 +3,7 @@
 # left, whatever happens.  --systemd-cgroup is said by `rundlet create` and `run` of the helpers, by nobody else.
 
 load ../bats/helpers
+load ../bats/cgroups
 
 SCOPE_LIMIT='{memory: {limit: 67108864, swap: 100663296, reservation: 16777216}, pids: {limit: 50},
   cpu: {shares: 2048, quota: 50000, period: 100000, cpus: "0"}}'
@@ -13,17 +14,6 @@ setup() {
   SCOPE=rundlet-$ID.scope
 }
 
-# Exit status 1 and one error line with these words on it: refused 'words' COMMAND...
-refused() {
-  local words=$1
-  shift
-  run rundlet "$@"
-  echo "$output"
-  [ "$status" = 1 ]
-  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
-  [[ $output = *"$words"* ]]
-}
-
 # Properties of the scope, one "NAME=VALUE" a line: shows NAME=VALUE...
 shows() {
   local all pair options=()
@@ -31,14 +21,6 @@ shows() {
   all=$(systemctl show "${options[@]}" "$SCOPE")
   for pair in "$@"; do
     grep -qxF "$pair" <<<"$all" || { echo "not $pair but:" "$all"; return 1; }
-  done
-}
-
-# Files of the sub-cgroup: holds FILE VALUE [FILE VALUE]...
-holds() {
-  while [ $# -gt 0 ]; do
-    [ "$(cat "$CGROUP/$1")" = "$2" ] || { echo "$1: \"$(cat "$CGROUP/$1")\" instead of \"$2\""; return 1; }
-    shift 2
   done
 }
 
@@ -293,6 +275,13 @@ by_testers_systemd() {
   chown 4242:4242 "$BUNDLE/config.json"
   runtime=("$BATS_TEST_TMPDIR/tester/runtime" --root "$ROOT")
   CGROUP=$CGROUPS/user.slice/user-4242.slice/user@4242.service/user.slice/$SCOPE/container
+  # From outside what was handed over to the user the kernel lets nothing in: that is said, and nothing is left.
+  run as_tester env XDG_RUNTIME_DIR=/run/user/4242 "${runtime[@]}" --systemd-cgroup create --bundle "$BUNDLE" "$ID" </dev/null
+  echo "$output"
+  [ "$status" = 1 ]
+  [[ $output = *"systemd-run --user --scope"* ]]
+  [ ! -e "${CGROUP%/container}" ]
+  [ -z "$(ls -A "$ROOT")" ]
   by_testers_systemd -p KillMode=process "${runtime[@]}" --systemd-cgroup run --detach --bundle "$BUNDLE" "$ID"
   grep -qx "0::${CGROUP#"$CGROUPS"}" "/proc/$(init_pid)/cgroup"
   holds pids.max 20 memory.max 67108864
