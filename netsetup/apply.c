@@ -136,7 +136,8 @@ static int run_forward(struct net_op *op, struct net_hands *hands) {
 static int run_ways(struct net_op *op, struct net_hands *hands) {
         struct nl *filter;
         int r = filter_of(hands, &filter);
-        if (r < 0 || (r = filter_add(filter, op->policy, FILTER_WAYS)) < 0)
+        if (r < 0 || (r = forward_hairpin(&hands->host, op->policy)) < 0 ||
+            (r = filter_add(filter, op->policy, FILTER_WAYS)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;
 }

@@ -95,6 +95,24 @@ int forward_enable(const struct net_policy *policy, struct forward_changes *ret)
         return r;
 }
 
+static bool is_on(const char *name) {
+        char *now = NULL;
+        return read_switch(name, &now) == 0 && str_eq(now, "1");
+}
+
+int forward_hairpin(struct nl *host, const struct net_policy *policy) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        if (!policy->publish.n ||
+            (!is_on("net/bridge/bridge-nf-call-iptables") && !is_on("net/bridge/bridge-nf-call-ip6tables")))
+                return 0;
+        link_put_hairpin(&batch, policy->link);
+        int r = nl_run(host, &batch, &reply);
+        if (r == 0 && reply.answers[0].error)
+                r = -reply.answers[0].error;
+        return r < 0 ? fail(r, "let %s send frames back", policy->link) : 0;
+}
+
 void forward_undo(const struct forward_changes *changes) {
         for (size_t i = changes->list.n; i-- > 0;) {
                 const struct forward_change *change = &changes->list.at[i];

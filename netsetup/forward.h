@@ -21,6 +21,10 @@ bool forward_is_needed(const struct net_policy *policy, int family);
  * them now are told to go on first (accept_ra 2), so that the host keeps its way out.  A failure takes back what was
  * done; what was done goes to *ret, and to the log. */
 int forward_enable(const struct net_policy *policy, struct forward_changes *ret);
+
+/* Where the kernel filters bridged packets too (br_netfilter), a packet whose new destination is on its own bridge is
+ * bridged and not routed.  To come back to the container it came from it needs a hairpin port. */
+int forward_hairpin(struct nl *host, const struct net_policy *policy);
 void forward_undo(const struct forward_changes *changes);
 
 #endif

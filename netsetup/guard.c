@@ -172,6 +172,15 @@ static void add_address(const struct net_policy *policy, const char *set, const 
         nft_elements_add(list, &element);
 }
 
+static void add_client(const struct net_policy *policy, const struct net_address *address, struct nft_elements *list) {
+        struct nft_element element = element_of(policy, "clients", address->family);
+        if (!policy->bridge)
+                return;
+        nft_key_add_link(&element.key, policy->bridge);
+        nft_key_add(&element.key, address->bytes, bytes_of(address->family));
+        nft_elements_add(list, &element);
+}
+
 /* "NAME" of the table of ports: the link, and something it may be called. */
 static void add_own(const struct net_policy *policy, const char *set, const void *bytes, size_t size,
                     struct nft_elements *list) {
@@ -201,6 +210,7 @@ void guard_elements(const struct net_policy *policy, struct nft_elements *list) 
                 if (!policy->allow_spoofing)
                         add_own(policy, address->family == AF_INET6 ? "addresses6" : "addresses4", address->bytes,
                                 bytes_of(address->family), list);
+                add_client(policy, address, list);
                 if (policy->isolated)
                         add_address(policy, "isolated", address, list);
                 if (policy->host_blocked)
@@ -215,6 +225,8 @@ void guard_elements(const struct net_policy *policy, struct nft_elements *list) 
 void guard_bridge(const struct net_policy *policy, struct nft_elements *list) {
         struct nft_element bridge = { .table = &layout_host, .set = nft_set(&layout_host, "bridges") };
         struct nft_element same = { .table = &layout_host, .set = nft_set(&layout_host, "same") };
+        if (!policy->bridge)
+                return;
         nft_key_add_link(&bridge.key, policy->bridge);
         nft_key_add_link(&same.key, policy->bridge);
         nft_key_add_link(&same.key, policy->bridge);

@@ -46,6 +46,8 @@
 static const struct nft_set host_sets[] = {
         { "bridges", { NFT_T_LINK } },
         { "same", { NFT_T_LINK, NFT_T_LINK } }, /* each bridge twice: comes and goes there */
+        { "clients4", { NFT_T_LINK, IPV4 } },   /* bridge, and who is on it */
+        { "clients6", { NFT_T_LINK, IPV6 } },
         { "isolated4", { IPV4 } },
         { "isolated6", { IPV6 } },
         { "host_blocked4", { IPV4 } },
@@ -161,7 +163,10 @@ static const struct nft_rule host_rules[] = {
         { "egress", { IS_IPV6, ACCESS6, NFT_IN(0, "egress6"), RETURN } },
         { "egress", { DROP } },
 
-        /* Otherwise the answer would take the short way, with an address that nobody asked. */
+        /* Otherwise the answer would take the short way, with an address that nobody asked.  By the address, because
+         * where the kernel filters bridged packets too (br_netfilter) nobody knows here where one came in. */
+        { "snat", { IS_IPV4, TRANSLATED, TO(0), SOURCE4(4), NFT_IN(0, "clients4"), NFT_MASQ() } },
+        { "snat", { IS_IPV6, TRANSLATED, TO(0), SOURCE6(4), NFT_IN(0, "clients6"), NFT_MASQ() } },
         { "snat", { TRANSLATED, FROM(0), TO(4), NFT_IN(0, "same"), NFT_MASQ() } },
         { "snat", { IS_IPV4, SOURCE4(0), NFT_IN(0, "masquerade4"), TO(0), NFT_NOT_IN(0, "bridges"), NFT_MASQ() } },
         { "snat", { IS_IPV6, SOURCE6(0), NFT_IN(0, "masquerade6"), TO(0), NFT_NOT_IN(0, "bridges"), NFT_MASQ() } },

@@ -62,6 +62,17 @@ void link_put_port(struct nl_batch *batch, const char *name, const char *alias, 
         nl_nest_end(batch, info);
 }
 
+void link_put_hairpin(struct nl_batch *batch, const char *name) {
+        begin(batch, RTM_NEWLINK, 0, (struct ifinfomsg){ 0 });
+        nl_put_text(batch, IFLA_IFNAME, name);
+        size_t info = nl_nest(batch, IFLA_LINKINFO);
+        nl_put_text(batch, IFLA_INFO_SLAVE_KIND, "bridge");
+        size_t data = nl_nest(batch, IFLA_INFO_SLAVE_DATA);
+        nl_put_u8(batch, IFLA_BRPORT_MODE, 1);
+        nl_nest_end(batch, data);
+        nl_nest_end(batch, info);
+}
+
 void link_put_up(struct nl_batch *batch, int index, bool up) {
         begin(batch, RTM_SETLINK, 0,
               (struct ifinfomsg){ .ifi_index = index, .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP });

@@ -46,6 +46,8 @@ void link_put_bridge(struct nl_batch *batch, const char *name, const uint8_t mac
 void link_put_veth(struct nl_batch *batch, const struct link_veth *veth);
 /* The alias and the port flags of a bridge port, and up. */
 void link_put_port(struct nl_batch *batch, const char *name, const char *alias, const struct link_port *port);
+/* Lets a port send frames back out where they came in. */
+void link_put_hairpin(struct nl_batch *batch, const char *name);
 /* Sets the link up or down. */
 void link_put_up(struct nl_batch *batch, int index, bool up);
 void link_put_delete(struct nl_batch *batch, int index);

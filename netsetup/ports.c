@@ -116,6 +116,8 @@ static int put(struct ports *ports, const struct net_policy *policy) {
         struct net_record before = ports->record;
         struct forward_changes changes = { 0 };
         int r = forward_enable(policy, &changes);
+        if (r == 0)
+                r = forward_hairpin(&ports->host, policy);
         ports->record.policy = *policy;
         if (r < 0 || (r = record_write(ports->attached, &ports->record)) < 0)
                 return r;
