@@ -22,30 +22,37 @@ bundle() { # JQ-FILTER
   mv "$work/config" "$work/box/config.json"
 }
 
-# Of the numbers on standard input: at PERCENT.
-at() {
-  sort -n | awk -v percent="$1" '{ at[NR] = $1 } END { print at[int((NR - 1) * percent / 100) + 1] }'
+mean() {
+  awk '{ sum += $1 } END { print sum / NR }'
+}
+
+median() {
+  sort -n | awk '{ at[NR] = $1 } END { print at[int((NR + 1) / 2)] }'
+}
+
+# The first and the last 50 numbers of standard input.
+compare() { # median|mean WHAT
+  local first last
+  cat >"$work/numbers"
+  first=$(head -n 50 "$work/numbers" | "$1")
+  last=$(tail -n 50 "$work/numbers" | "$1")
+  awk -v what="$1 of $2" -v first="$first" -v last="$last" 'BEGIN {
+    printf "%s: the first 50 %.2f ms, the last 50 %.2f ms, ratio %.2f\n", what, first, last, last / first }'
 }
 
 # --- a thousand side by side -----------------------------------------------------------------------------------------
 many() {
-  local count=${COUNT:-1000} n before percent
+  local count=${COUNT:-1000} n
   local runtime=("$build/rundlet" --root "$work/state")
   bundle '.linux.namespaces = [{type: "pid"}, {type: "mount"}, {type: "cgroup"}] | del(.hostname, .domainname)
     | .mounts |= map(select(.type == "proc"))'
+  TIMEFORMAT='%3R %3U %3S'
   for n in $(seq "$count"); do
-    before=${EPOCHREALTIME/[.,]/}
-    "${runtime[@]}" create --bundle "$work/box" "bench-$n" </dev/null >/dev/null
-    echo $((${EPOCHREALTIME/[.,]/} - before))
+    { time "${runtime[@]}" create --bundle "$work/box" "bench-$n" </dev/null >/dev/null 2>&1; } 2>&1
   done >"$work/times"
-  # The tenth percentile is what is left of a busy machine's noise.
   echo "create, $count containers side by side, $(uname -r)"
-  for percent in 50 10; do
-    awk -v percent="$percent" -v first="$(head -n 50 "$work/times" | at "$percent")" \
-      -v last="$(tail -n 50 "$work/times" | at "$percent")" 'BEGIN {
-      printf "p%d: the first 50 %.2f ms, the last 50 %.2f ms, ratio %.2f\n", percent, first / 1000, last / 1000,
-        last / first }'
-  done
+  awk '{ print $1 * 1000 }' "$work/times" | compare median "the time"
+  awk '{ print ($2 + $3) * 1000 }' "$work/times" | compare mean "the processor's time"
   for n in $(seq "$count"); do
     "${runtime[@]}" delete --force "bench-$n"
   done
@@ -89,8 +96,8 @@ calls() {
   done
   echo "create on cgroup files, limits of memory, swap, cpu and pids, $rounds rounds, $(uname -r)"
   for name in rundlet crun; do
-    printf '%-8s %4s calls %8.2f ms (median, under strace)\n' "$name" "$(awk '{ print $1 }' "$work/sum.$name" | at 50)" \
-      "$(awk '{ print $2 }' "$work/sum.$name" | at 50)"
+    printf '%-8s %4s calls %8.2f ms (median, under strace)\n' "$name" "$(awk '{ print $1 }' "$work/sum.$name" | median)" \
+      "$(awk '{ print $2 }' "$work/sum.$name" | median)"
   done
 }
 
