@@ -275,8 +275,10 @@ static struct strv elements(const char *text) {
         bool is_quoted = false;
         for (const char *c = text; *c; c++) {
                 if (is_quoted) {
-                        c += *c == '\\' && c[1];
-                        is_quoted = *c != '"';
+                        if (*c == '\\' && c[1])
+                                c++;
+                        else
+                                is_quoted = *c != '"';
                         continue;
                 }
                 is_quoted = *c == '"';
