@@ -2,51 +2,7 @@
 # namespaces held by a sleeping process.
 # shellcheck shell=bash disable=SC2154
 load helpers
-
-setup() {
-  SLEEPERS=()
-  # --propagation private: the tmpfs on /run is seen by this host only.
-  unshare --net --mount --propagation private \
-    bash -c 'mount -t tmpfs tmpfs /run && ip link set lo up && touch /run/ready && exec sleep infinity' 3>&- 4>&- &
-  HOST=$!
-  SLEEPERS+=("$HOST")
-  wait_for host test -e /run/ready
-}
-
-teardown() {
-  kill -9 "${SLEEPERS[@]}" 2>/dev/null || true
-  wait "${SLEEPERS[@]}" 2>/dev/null || true # not all children: bats has some of its own
-}
-
-host() {
-  nsenter --net --mount --target "$HOST" -- "$@"
-}
-
-net() {
-  host timeout -k 5 "$LIMIT" "$NETSETUP" "$@" 3>&- 4>&-
-}
-
-# A new container's network namespace; its process id goes to the variable $1.
-container() {
-  unshare --net sleep infinity 3>&- 4>&- &
-  SLEEPERS+=("$!")
-  wait_for is_apart "$!"
-  printf -v "$1" %s "$!"
-}
-
-is_apart() { # PID
-  [ -e "/proc/$1/ns/net" ] && [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-}
-
-inside() { # PID COMMAND...
-  local pid=$1
-  shift
-  nsenter --net --target "$pid" -- "$@"
-}
-
-reaches() { # PID ADDRESS
-  inside "$1" ping -c 1 -W $((2 * ${SLOW:-1})) "$2"
-}
+load netsetup
 
 attach_dual() { # ID PID NUMBER [OPTION...]
   local id=$1 pid=$2 n=$3
@@ -59,33 +15,8 @@ link_of() { # ID [INTERFACE]
   net plan attach "$1" --netns 1 --bridge br0 --ifname "${2:-eth0}" | sed -n 's/.* no link is called //p'
 }
 
-# All that could be left over: links, addresses, routes and flags of the host, and of the container $1.
-snapshot() {
-  local pid
-  for pid in "$HOST" "$@"; do
-    inside "$pid" ip -o -d link
-    inside "$pid" ip -o address
-    inside "$pid" ip route show table all
-    inside "$pid" ip -6 route show table all
-  done | sed -E 's/qdisc [a-z]+|tso_max_size [0-9]+|(valid_lft|preferred_lft|expires) [^ ]*|[a-z_]+_timer +[0-9.]+//g'
-}
-
-ours() { # how many links carry a tag
-  net list -j | jq '.links | length'
-}
-
 untagged() {
   host ip -j link | jq '[.[] | select((.ifname | test("^rl[a-z2-7]{13}$")) and (.ifalias == null))] | length'
-}
-
-fails() { # WORDS COMMAND...: exactly one error line with the words
-  local words=$1
-  shift
-  run "$@"
-  echo "$output"
-  [ "$status" -eq 1 ]
-  [ "$(grep -c 'error:' <<<"$output")" -eq 1 ]
-  [[ $output == *"$words"* ]]
 }
 
 @test "attach: the gateway answers over IPv4 and IPv6 at once" {
