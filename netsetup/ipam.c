@@ -244,6 +244,7 @@ struct hunt {
         const struct ipam_ask *ask;
         const struct ipam_range *range[IPAM_SETS]; /* what was found */
         unsigned __int128 address[IPAM_SETS];
+        bool is_next[IPAM_SETS]; /* and not asked for or reserved: the order goes on from here */
 };
 
 static const struct entry *find_entry(const struct leases *leases, unsigned __int128 address) {
@@ -312,7 +313,8 @@ static int fail_full(const struct hunt *hunt, size_t which) {
 static int take_any(struct hunt *hunt, size_t which) {
         for (int is_again = 0; is_again < 2; is_again++) {
                 hunt->range[which] = find_next(hunt->leases, hunt->pool, which, &hunt->address[which]);
-                if (hunt->range[which])
+                hunt->is_next[which] = hunt->range[which] != NULL;
+                if (hunt->is_next[which])
                         return 0;
                 if (!is_again && drop_dead(hunt->leases, hunt->ask) == 0)
                         break;
@@ -389,7 +391,8 @@ int ipam_take(int root, const struct ipam_pool *pool, const struct ipam_ask *ask
                         return r;
         for (size_t i = 0; i < pool->n && r == 0; i++) {
                 r = put(&leases, hunt.address[i], ask->link);
-                put_number(leases.header->last[i], hunt.address[i]);
+                if (hunt.is_next[i])
+                        put_number(leases.header->last[i], hunt.address[i]);
                 add(&answer.addresses, address_of_number(hunt.address[i], hunt.range[i]->subnet.prefix));
                 if (hunt.range[i]->has_gateway)
                         add(&answer.gateways, hunt.range[i]->gateway);
