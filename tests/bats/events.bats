@@ -333,7 +333,7 @@ on_screen() { # WORDS KEYS [ENVIRONMENT...] -- [PTY-OPTION...]
   # No line is wider than a small terminal; the columns that are asked for most stay.
   on_screen "$ID" q NO_COLOR=1 LC_ALL=C -- --size 5x40
   # shellcheck disable=SC2020
-  sed "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g; s/status [0-9]*$//" "$OUT" | grep -v '^[0-9a-f:]*$' | awk 'length > 40 { print "too wide: " $0; wide = 1 } END { exit wide }'
+  sed "s/$(printf '\033')\[H/\n/g; s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g; s/status [0-9]*$//" "$OUT" | grep -v '^[0-9a-f:]*$' | awk 'length > 40 { print "too wide: " $0; wide = 1 } END { exit wide }'
   grep -q 'CPU%' "$OUT"
   [ -z "$(grep SWAP "$OUT")" ]
 }
