@@ -293,6 +293,9 @@ static int take_apart(const struct net_request *request, struct gc *gc, struct n
                 gc->filter = know_policy(plan, &records.records.at[i].policy) ? NULL : &hands->filter;
                 r = gc_take_away(gc, &records.records.at[i]);
         }
+        /* Addresses may have been leased before there was a record. */
+        if (r == 0 && request->network && request->interface)
+                r = ipam_give_back(gc->root, request->network, tag_link_name(request->id, request->interface));
         return r;
 }
 
