@@ -149,8 +149,12 @@ static void add_place(struct nft_key *key, const struct net_address *source, uns
         nft_key_add_port(key, (uint32_t)rest[1]);
 }
 
-static void add_access(const struct net_policy *policy, const char *set, const struct net_allow *allow, size_t n,
-                       const struct net_address *source, struct nft_elements *list) {
+/* "host_access" or "egress". */
+static void add_access(const struct net_policy *policy, const char *set, const struct net_address *source,
+                       struct nft_elements *list) {
+        bool is_egress = str_eq(set, "egress");
+        const struct net_allow *allow = is_egress ? policy->egress.at : policy->host_access.at;
+        size_t n = is_egress ? policy->egress.n : policy->host_access.n;
         struct boxes boxes = { 0 };
         struct box box;
         for (size_t i = 0; i < n; i++)
@@ -217,8 +221,8 @@ void guard_elements(const struct net_policy *policy, struct nft_elements *list) 
                         add_address(policy, "host_blocked", address, list);
                 if (policy->egress_blocked)
                         add_address(policy, "egress_blocked", address, list);
-                add_access(policy, "host_access", policy->host_access.at, policy->host_access.n, address, list);
-                add_access(policy, "egress", policy->egress.at, policy->egress.n, address, list);
+                add_access(policy, "host_access", address, list);
+                add_access(policy, "egress", address, list);
         }
 }
 
