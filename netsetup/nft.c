@@ -408,17 +408,16 @@ static const char *expression_at(const struct nlmsghdr *message, uint32_t offset
         return nl_text(nl_find_in((const void *)((const char *)message + offset), NFTA_EXPR_NAME));
 }
 
-static int refused(const struct nft_batch *batch, const struct nl_refusal *refusal) {
+int nft_refused(const struct nft_batch *batch, const struct nl_refusal *refusal) {
         const struct nft_about *about = &batch->about[refusal->message];
         bool is_missing = refusal->error == ENOENT || refusal->error == EOPNOTSUPP;
         const char *name = NULL;
         if (refusal->message == 0 && refusal->error == EOPNOTSUPP)
                 return fail_words(EOPNOTSUPP, "kernel without nf_tables (CONFIG_NF_TABLES)");
-        const char *what =
-                str_format("%s%s%s%s%s%s%s", about->what, about->name ? " " : "", about->name ? about->name : "",
-                           about->table ? " of " : "", about->table ? family_name(about->table) : "",
-                           about->table ? " " : "", about->table ? about->table->name : "");
-        if (is_missing && str_eq(about->what, "make chain"))
+        const char *what = about->name ? str_format("%s %s", about->what, about->name) : about->what;
+        if (about->table)
+                what = str_format("%s of %s %s", what, family_name(about->table), about->table->name);
+        if (is_missing && about->table && str_eq(about->what, "make chain"))
                 return fail_words(EOPNOTSUPP,
                                   "kernel without nf_tables for the family %s, or without its chains of the "
                                   "kind asked for (%s)",
@@ -442,7 +441,7 @@ int nft_send(struct nl *nl, struct nft_batch *batch) {
         int r = nl_transact(nl, batch->bytes, batch->used, batch->count, &refusal);
         if (r < 0)
                 return fail_in(r, "change nf_tables");
-        return refusal.error ? refused(batch, &refusal) : 0;
+        return refusal.error ? nft_refused(batch, &refusal) : 0;
 }
 
 static void put_get(struct nl_batch *batch, uint16_t type, const struct nft_table *table, uint16_t flags) {

@@ -183,6 +183,9 @@ int nft_open(struct nl *ret);
  * that lacks something, what. */
 int nft_send(struct nl *nl, struct nft_batch *batch);
 
+/* The words of a refusal, whose error is returned negative.  Pure; part of nft_send, public for its test. */
+int nft_refused(const struct nft_batch *batch, const struct nl_refusal *refusal);
+
 /* True in *ret when the tables are there with all their chains and as many rules as are laid out. */
 int nft_is_there(struct nl *nl, const struct nft_table *const *tables, size_t n, bool *ret);
 
