@@ -19,7 +19,9 @@ mac_of() { # PID: twelve hex digits
 # A frame of hex digits, blanks ignored, out of eth0.
 send() { # PID HEX
   local hex=${2//[[:space:]]/}
-  printf '%b' "$(sed 's/../\\x&/g' <<<"$hex")" | inside "$1" socat -u - INTERFACE:eth0
+  # By a file: what goes through a pipe may come in two pieces.
+  printf '%b' "$(sed 's/../\\x&/g' <<<"$hex")" >"$BATS_TEST_TMPDIR/frame"
+  inside "$1" socat -u - INTERFACE:eth0 <"$BATS_TEST_TMPDIR/frame"
 }
 
 # One frame, and as many drops in the table of ports.
