@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The systemd driver under a real systemd: the scope and what it says, the cgroup inside it, and that neither is lost or
-# left, whatever happens.  --systemd-cgroup is said by `rundlet create` and `run` of the helpers, by nobody else.
+# left, whatever happens; rootless.bats is about ordinary users.  --systemd-cgroup is said by `rundlet create` and `run` of the helpers, by nobody else.
 
 load ../bats/helpers
 load ../bats/cgroups
@@ -107,7 +107,7 @@ Description|'open|org.systemd.property.Description
 TimeoutStopUSec|uint64 many|org.systemd.property.TimeoutStopUSec
 Delegate|false|org.systemd.property.Delegate
 Nonsense|true|Nonsense
-Description|uint64 5|Description
+Description|uint64 5|set unit properties
 BAD
 }
 
@@ -256,44 +256,4 @@ BAD
     [ "$(cat "$BATS_TEST_TMPDIR/out.$n")" = 0::/ ]
   done
   nothing_left
-}
-
-# --- an ordinary user ------------------------------------------------------------------------------------------------
-# A command of tester's in a service of tester's own systemd.
-by_testers_systemd() {
-  as_tester env XDG_RUNTIME_DIR=/run/user/4242 systemd-run --user --quiet --pipe --wait --collect "$@" </dev/null 3>&- 4>&-
-}
-
-@test "rootless: the scope is below the user's own systemd, and limits of delegated controllers hold" {
-  systemctl start user@4242.service
-  tester_bundle
-  rm "$BUNDLE/config.json"
-  rundlet spec --rootless --bundle "$BUNDLE"
-  config --arg path "user.slice:rundlet:$ID" '.linux.cgroupsPath = $path | .process.terminal = false
-    | .process.args = ["sleep", "1000"] | .linux.uidMappings[0].hostID = 4242 | .linux.gidMappings[0].hostID = 4242
-    | .linux.resources = {pids: {limit: 20}, memory: {limit: 67108864}}'
-  chown 4242:4242 "$BUNDLE/config.json"
-  runtime=("$BATS_TEST_TMPDIR/tester/runtime" --root "$ROOT")
-  CGROUP=$CGROUPS/user.slice/user-4242.slice/user@4242.service/user.slice/$SCOPE/container
-  # From outside what was handed over to the user the kernel lets nothing in: that is said, and nothing is left.
-  run as_tester env XDG_RUNTIME_DIR=/run/user/4242 "${runtime[@]}" --systemd-cgroup create --bundle "$BUNDLE" "$ID" </dev/null
-  echo "$output"
-  [ "$status" = 1 ]
-  [[ $output = *"systemd-run --user --scope"* ]]
-  [ ! -e "${CGROUP%/container}" ]
-  [ -z "$(ls -A "$ROOT")" ]
-  by_testers_systemd -p KillMode=process "${runtime[@]}" --systemd-cgroup run --detach --bundle "$BUNDLE" "$ID"
-  grep -qx "0::${CGROUP#"$CGROUPS"}" "/proc/$(init_pid)/cgroup"
-  holds pids.max 20 memory.max 67108864
-  [ "$(stat -c %u "$CGROUP/cgroup.procs")" = 4242 ]
-  [ "$(as_tester env XDG_RUNTIME_DIR=/run/user/4242 systemctl --user show -p MemoryMax --value "$SCOPE")" = 67108864 ]
-  run by_testers_systemd "${runtime[@]}" exec "$ID" sh -c 'grep ^0: /proc/self/cgroup'
-  echo "$output"
-  [ "$output" = 0::/ ]
-  by_testers_systemd "${runtime[@]}" update --pids-limit 30 "$ID"
-  holds pids.max 30
-  by_testers_systemd "${runtime[@]}" delete --force "$ID"
-  [ ! -e "${CGROUP%/container}" ]
-  [ -z "$(as_tester env XDG_RUNTIME_DIR=/run/user/4242 systemctl --user list-units --all --no-legend "$SCOPE")" ]
-  systemctl stop user@4242.service
 }
