@@ -15,6 +15,9 @@
 #include <sys/xattr.h>
 
 #define FILE_MAX 65536
+#define HINT_DELEGATE                                                                                                  \
+        "a controller must be in the cgroup.subtree_control of every cgroup above; for an ordinary user systemd "      \
+        "hands it down with Delegate=yes"
 
 /* -- names -- */
 
@@ -122,8 +125,7 @@ static int no_controller(const struct plan *plan, const char *controller, const 
                            place_of(plan, controller), controller, where, *available ? available : "none");
         if (str_ends(where, "/unified"))
                 return fail_hint(r, "on a hybrid host boot with systemd.unified_cgroup_hierarchy=1");
-        return fail_hint(r, "a controller must be in the cgroup.subtree_control of every cgroup above; "
-                            "for an ordinary user systemd hands it down with Delegate=yes");
+        return fail_hint(r, HINT_DELEGATE);
 }
 
 /* Where "max" is all that the config says, nothing is lost without the controller: what is not there does not limit. */
@@ -159,8 +161,10 @@ static int enable_controllers(const struct plan *plan, int fd, const char *where
                                 "%s: enable the %s controller in %s/cgroup.subtree_control: processes live in "
                                 "that cgroup itself (cgroup2 allows them only in leaves)",
                                 place_of(plan, name), name, where);
-                if (r < 0)
-                        return fail_in(r, "%s: enable the %s controller in %s", place_of(plan, name), name, where);
+                if (r < 0) {
+                        r = fail_in(r, "%s: enable the %s controller in %s", place_of(plan, name), name, where);
+                        return r == -EACCES || r == -EPERM ? fail_hint(r, HINT_DELEGATE) : r;
+                }
         }
         return r;
 }

@@ -197,27 +197,31 @@ teardown() {
 }
 
 @test "limits of a delegated cgroup are set, and a controller that was not handed down is named with the cure" {
-  needs_controller pids memory
+  needs_controller hugetlb
   slice=$CGROUPS/$ID-slice
   mkdir -p "$slice/inner"
   chown 4242:4242 "$slice" "$slice"/cgroup.{procs,subtree_control,threads} "$slice/inner" "$slice/inner/cgroup.procs"
   inside() { (echo "$BASHPID" >"$slice/inner/cgroup.procs" && plain "$@"); }
-  config '.linux.resources = {pids: {limit: 20}, memory: {limit: 67108864}, unified: {"memory.high": "50331648"}}'
+  config '.linux.resources = {hugepageLimits: [{pageSize: "2MB", limit: 2097152}]}'
+  ! has_controller memory || config '.linux.resources += {pids: {limit: 20}, memory: {limit: 67108864}}'
   payload sleep 1000
   inside run --detach --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>&1 || { cat "$OUT"; false; }
-  [ "$(cat "$slice/rundlet/$ID"/{pids.max,memory.max,memory.high} | tr '\n' ' ')" = "20 67108864 50331648 " ]
+  [ "$(cat "$slice/rundlet/$ID/hugetlb.2MB.rsvd.max")" = 2097152 ]
+  ! has_controller memory || [ "$(cat "$slice/rundlet/$ID"/{pids,memory}.max | tr '\n' ' ')" = "20 67108864 " ]
   inside delete --force "$ID"
-  # What the slice itself does not have nobody below it gets.
-  mkdir "$slice/poor" "$slice/poor/inner"
-  echo +pids >"$slice/cgroup.subtree_control"
+  # What others keep to themselves nobody below gets.
+  echo -hugetlb >"$slice/cgroup.subtree_control"
+  chown 0:0 "$slice" "$slice/cgroup.subtree_control"
+  mkdir -p "$slice/poor/inner"
   chown 4242:4242 "$slice/poor" "$slice/poor"/cgroup.{procs,subtree_control,threads} "$slice/poor/inner" \
     "$slice/poor/inner/cgroup.procs"
   poor() { (echo "$BASHPID" >"$slice/poor/inner/cgroup.procs" && plain "$@"); }
-  config '.linux.resources = {pids: {limit: 20}, memory: {limit: 67108864}, cpu: {shares: 5}}'
+  config '.linux.resources = {hugepageLimits: [{pageSize: "2MB", limit: 2097152}]}'
+  payload true
   run poor run --bundle "$BUNDLE" "$ID" </dev/null
   echo "$output"
   [ "$status" = 1 ]
-  [[ $output = *"linux.resources."*": the "*" controller is not available at $slice/poor (cgroup.controllers: "*"hint: "*Delegate=yes* ]]
+  [[ $output = *"linux.resources.hugepageLimits[0]: enable the hugetlb controller in $slice"*"Permission denied"*"hint: "*Delegate=yes* ]]
   [ ! -e "$slice/poor/rundlet" ]
   rmdir "$slice/poor/inner" "$slice/poor" "$slice/inner" "$slice"
 }
