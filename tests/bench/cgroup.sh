@@ -62,16 +62,18 @@ many() {
 # Files and folders of cgroups, not the mounts of the container: "CALLS MILLISECONDS".
 sum() {
   awk '/(\/sys\/fs\/cgroup|\/proc\/[a-z0-9]+\/cgroup)/ &&
-      !/ (mount|fsmount|move_mount|open_tree|clone3?|execve|umount2)\(/ {
+      !/^(mount|fsmount|move_mount|open_tree|clone3?|execve|umount2)\(/ {
       calls++; if (match($0, /<[0-9.]+>$/)) time += substr($0, RSTART + 1, RLENGTH - 2) }
-    END { print calls, time * 1000 }' "$1"
+    END { print calls, time * 1000 }'
 }
 
 traced_create() { # NAME COMMAND...
   local name=$1 tracer
   shift
-  rm -f "$work/pid"
-  strace -f -y -T -qq -o "$work/trace" "$@" create --bundle "$work/box" --pid-file "$work/pid" "bench-$name" \
+  rm -rf "$work/pid" "$work/trace"
+  mkdir "$work/trace"
+  # A file a process: no call is broken in two by another's.
+  strace -ff -y -T -qq -o "$work/trace/of" "$@" create --bundle "$work/box" --pid-file "$work/pid" "bench-$name" \
     </dev/null >"$work/out" 2>&1 &
   tracer=$!
   # strace follows the container's process, which lives until it is deleted.
@@ -83,7 +85,7 @@ traced_create() { # NAME COMMAND...
   sleep 0.5
   "$@" delete --force "bench-$name"
   wait "$tracer" || true
-  sum "$work/trace" >>"$work/sum.$name"
+  cat "$work/trace"/* | sum >>"$work/sum.$name"
 }
 
 calls() {
