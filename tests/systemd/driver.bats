@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The systemd driver under a real systemd: the scope and what it says, the cgroup inside it, and that neither is lost or
-# left, whatever happens; rootless.bats is about ordinary users.  --systemd-cgroup is said by `rundlet create` and `run` of the helpers, by nobody else.
+# left, whatever happens; rootless.bats is about ordinary users.  --systemd-cgroup is said by `rundlet create` and `run`
+# of the helpers, by nobody else.
 
 load ../bats/helpers
 load ../bats/cgroups
