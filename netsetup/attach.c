@@ -130,6 +130,7 @@ static int begin_record(struct attaching *a, const struct net_hands *hands) {
                 .network = request->network,
                 .face = request->face,
                 .netns = request->netns,
+                .owner = request->owner,
                 .policy = request->policy,
         };
         for (size_t i = 0; i < request->gateways.n; i++)

@@ -23,9 +23,9 @@ enum {
 enum {
         NETWORKS = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_LIST | NET_NETWORK_SHOW,
         PORTS = NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST,
-        LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW | NET_PORT_LIST | NET_WATCH,
+        LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW | NET_PORT_LIST | NET_WATCH | NET_HOOK,
         EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC | PORTS |
-                NET_RELOAD | NET_WATCH,
+                NET_RELOAD | NET_WATCH | NET_HOOK,
 };
 
 static const struct words_command commands[] = {
@@ -45,6 +45,7 @@ static const struct words_command commands[] = {
         { "port list", NET_PORT_LIST, "ID", "Show the published ports" },
         { "reload", NET_RELOAD, NULL, "Build all rules of the packet filter anew" },
         { "watch", NET_WATCH, NULL, "Do so whenever somebody has flushed them, until a signal comes" },
+        { "hook", NET_HOOK, NULL, "Attach or detach, as the state of an OCI container on standard input says" },
         { "gc", NET_GC, NULL, "Take away what is left of attachments that are gone" },
         { 0 },
 };
@@ -108,7 +109,7 @@ static const struct words_option options[] = {
         { "root", 0, EVERY & ~NET_LOOPBACK, "PATH",
           "Folder of lock, records and leases (/run/netsetup); networks are then in PATH/networks",
           .take = request_take_root },
-        { "json", 'j', EVERY & ~NET_LOOPBACK, NULL, "Print the result as JSON", .flag = FLAG_JSON },
+        { "json", 'j', EVERY & ~(NET_LOOPBACK | NET_HOOK), NULL, "Print the result as JSON", .flag = FLAG_JSON },
         { "help", 'h', EVERY, NULL, "Print this", .flag = FLAG_HELP },
         { 0 },
 };

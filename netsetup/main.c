@@ -2,6 +2,7 @@
  * 1 failed, 2 the words make no sense. */
 #include "netsetup/face_cli.h"
 #include "netsetup/face_cni.h"
+#include "netsetup/face_hook.h"
 #include "netsetup/net.h"
 
 #include "specs/base/err.h"
@@ -42,6 +43,8 @@ static const char *command_name(enum net_command command) {
                 return "reload";
         case NET_WATCH:
                 return "watch";
+        case NET_HOOK:
+                return "hook";
         }
         return "";
 }
@@ -50,7 +53,8 @@ static int run(const struct cli *cli) {
         const struct net_request *request = &cli->request;
         struct net_result result = { 0 };
         const char *whose = request->id ? request->id : request->network ? request->network : request->netns;
-        int r = net_run(request, cli->is_plan ? stdout : NULL, &result);
+        int r = request->command == NET_HOOK ? hook_run(request)
+                                             : net_run(request, cli->is_plan ? stdout : NULL, &result);
         if (r < 0)
                 return fail_in(r, "%s%s%s", command_name(request->command), whose ? " " : "", whose ? whose : "");
         if (!cli->is_plan)

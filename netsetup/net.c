@@ -247,6 +247,8 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
                 return reload_run(request, dry, ret);
         case NET_WATCH:
                 return watch_run(request);
+        case NET_HOOK:
+                break;
         }
         return fail_words(EINVAL, "no command");
 }

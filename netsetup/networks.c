@@ -44,7 +44,8 @@ int network_load(const char *folder, const char *name, struct net_network *ret) 
         int r = load(folder, name, ret);
         if (r == -ENOENT)
                 return fail_hint(fail_words(ENOENT, "network %s: there is none in %s", name, folder),
-                                 "netsetup network list");
+                                 "netsetup network create %s makes it; netsetup network list shows what there is",
+                                 name);
         return r;
 }
 

@@ -25,12 +25,20 @@ static const struct json_field net_identity_fields[] = {
 };
 static TYPE(net_identity);
 
+static const struct json_field net_owner_fields[] = {
+        FIELD(net_owner, "container", container),
+        FIELD(net_owner, "files", files),
+        FIELD(net_owner, "hostname", hostname),
+};
+static TYPE(net_owner);
+
 static const struct json_field net_record_fields[] = {
         FIELD(net_record, "boot", boot, .flags = J_REQUIRED),
         FIELD(net_record, "network", network),
         FIELD(net_record, "face", face, .flags = J_REQUIRED),
         FIELD(net_record, "netns", netns, .flags = J_REQUIRED),
         OBJECT(net_record, "identity", identity, net_identity, .flags = J_REQUIRED),
+        OBJECT(net_record, "owner", owner, net_owner),
         FIELD(net_record, "gateways", gateways),
         OBJECT(net_record, "policy", policy, net_policy, .flags = J_REQUIRED),
 };

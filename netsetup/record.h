@@ -16,6 +16,13 @@ struct net_identity {
         uint64_t cookie; /* 0: the kernel has none (before 5.14) */
 };
 
+/* The container that an attachment is made for, as far as its runtime says. */
+struct net_owner {
+        const char *container; /* what no other container of this host has: its folder; NULL: not known */
+        const char *files;     /* folder with "hosts" and "resolv.conf" for it; NULL: it has none of ours */
+        const char *hostname;
+};
+
 struct net_record {
         bool is_begun;       /* and not kept; not in the file */
         const char *boot;    /* the kernel's boot id */
@@ -23,6 +30,7 @@ struct net_record {
         const char *face;    /* who made it: "cli", "cni", "hook" */
         const char *netns;   /* word it was given by */
         struct net_identity identity;
+        struct net_owner owner;
         struct strv gateways;
         struct net_policy policy; /* with id, interface, link, bridge, mac, addresses */
 };

@@ -1,4 +1,4 @@
-/* The one request and the one result: every face (so far the command line) turns its input into the first, net.c
+/* The one request and the one result: every face turns its input into the first, net.c
  * answers with the second.  Here are also the rules that words must keep, alone (request_take_...) and together
  * (request_check).  Pure. */
 #ifndef NETSETUP_REQUEST_H
@@ -7,10 +7,9 @@
 #include "netsetup/inet.h"
 #include "netsetup/link.h"
 #include "netsetup/model.h"
+#include "netsetup/record.h"
 
 #include <stdint.h>
-
-struct net_record;
 
 enum net_command {
         NET_ATTACH = 1 << 0,
@@ -28,6 +27,7 @@ enum net_command {
         NET_PORT_LIST = 1 << 12,
         NET_RELOAD = 1 << 13,
         NET_WATCH = 1 << 14,
+        NET_HOOK = 1 << 15, /* of its face only */
 };
 
 /* Routes of an interface beside the default ones. */
@@ -49,7 +49,8 @@ struct net_request {
         const struct net_network *config;
         struct net_network words;
         struct strv word_gateways, word_ranges, word_excludes; /* `network create`: each belongs to a subnet */
-        const char *face;                                      /* "cli", "cni": who asks */
+        const char *face;                                      /* "cli", "cni", "hook": who asks */
+        struct net_owner owner;                                /* of a container that a runtime looks after */
         struct net_policy policy;   /* what goes to the packet filter; link, bridge, mac... are filled in by net.c */
         struct net_addresses fixed; /* of a network: these, and not the next free ones */
         struct net_addresses addresses, gateways, bridge_addresses;
