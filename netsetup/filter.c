@@ -1,4 +1,5 @@
 #include "netsetup/filter.h"
+#include "netsetup/conntrack.h"
 #include "netsetup/guard.h"
 #include "netsetup/layout.h"
 #include "netsetup/nat.h"
@@ -102,7 +103,7 @@ static int remove_elements(struct nl *nl, const struct nft_elements *list) {
 }
 
 /* The fast way says what should be there.  Where that is not so, what is there of it is looked for. */
-int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
+static int remove_half(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
         struct nft_elements meant = { 0 }, there = { 0 }, both = { 0 };
         add_half(policy, half, &meant);
         int r = remove_elements(nl, &meant);
@@ -115,6 +116,13 @@ int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_ha
                         nft_elements_add(&both, &there.at[i]);
         err_clear();
         return remove_elements(nl, &both);
+}
+
+int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
+        int r = remove_half(nl, policy, half);
+        if (r == 0 && half == FILTER_WAYS && filter_words(policy, FILTER_WAYS))
+                r = conntrack_forget(nl, policy);
+        return r;
 }
 
 int filter_forget(struct nl *nl, const char *link, enum filter_half half) {

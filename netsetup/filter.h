@@ -28,7 +28,8 @@ int filter_check_free(struct nl *nl, const struct net_policy *policy);
 /* Adds a half of what a policy says.  What is there already is fine. */
 int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half half);
 
-/* Removes a half, by what the policy says; what is not there is fine. */
+/* Removes a half, by what the policy says; what is not there is fine.  With the ways go the connections that used them.
+ */
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half);
 
 /* The same without a record, by the comments of elements.  Tables that are not there are fine. */

@@ -141,6 +141,19 @@ teardown() {
   [ "$(elements)" = 0 ]
 }
 
+@test "detach: connections are forgotten, or the next one with the address would get their packets" {
+  container A
+  container B
+  attach web "$A" 2 -p 9000:9000/udp
+  answer "$A" UDP4-LISTEN:9000
+  WAIT=5 wait_for answers "$OUTSIDE" UDP4:192.0.2.1:9000,sourceport=5555 192.0.2.9
+  net detach web
+  attach db "$B" 2
+  answer "$B" UDP4-LISTEN:9000
+  WAIT=5 wait_for answers "$HOST" UDP4:10.1.0.2:9000
+  answers_not "$OUTSIDE" UDP4:192.0.2.1:9000,sourceport=5555
+}
+
 @test "foreign tables: a drop of theirs still drops, and they stay as they are" {
   container A
   host nft 'table inet admin { chain f { type filter hook forward priority 10; tcp dport 80 drop; }; }'
