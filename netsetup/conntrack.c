@@ -16,26 +16,25 @@ static void begin(struct nl_batch *batch, uint16_t type, uint16_t flags, int fam
         nl_begin(batch, (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type), flags, &header, sizeof(header));
 }
 
-/* Asks for connections whose packets of one direction come from the address. */
-static void put_dump(struct nl_batch *batch, const struct net_address *address, bool is_reply) {
+/* Asks for connections whose answers come from the address. */
+static void put_dump(struct nl_batch *batch, const struct net_address *address) {
         bool is_ipv6 = address->family == AF_INET6;
         begin(batch, IPCTNL_MSG_CT_GET, NLM_F_DUMP, address->family);
-        size_t tuple = nl_nest(batch, is_reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG);
+        size_t tuple = nl_nest(batch, CTA_TUPLE_REPLY);
         size_t ip = nl_nest(batch, CTA_TUPLE_IP);
         nl_put(batch, is_ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, address->bytes, is_ipv6 ? 16 : 4);
         nl_nest_end(batch, ip);
         nl_nest_end(batch, tuple);
         size_t filter = nl_nest(batch, CTA_FILTER);
-        nl_put_u32(batch, CTA_FILTER_ORIG_FLAGS, is_reply ? 0 : ONLY_SOURCE);
-        nl_put_u32(batch, CTA_FILTER_REPLY_FLAGS, is_reply ? ONLY_SOURCE : 0);
+        nl_put_u32(batch, CTA_FILTER_ORIG_FLAGS, 0);
+        nl_put_u32(batch, CTA_FILTER_REPLY_FLAGS, ONLY_SOURCE);
         nl_nest_end(batch, filter);
 }
 
 /* The kernel may have ignored the filter, as those before 5.8 do. */
-static bool is_from(const struct nlmsghdr *message, const struct net_address *address, bool is_reply) {
+static bool is_from(const struct nlmsghdr *message, const struct net_address *address) {
         bool is_ipv6 = address->family == AF_INET6;
-        const struct nlattr *tuple =
-                nl_find(message, sizeof(struct nfgenmsg), is_reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG);
+        const struct nlattr *tuple = nl_find(message, sizeof(struct nfgenmsg), CTA_TUPLE_REPLY);
         const struct nlattr *source =
                 nl_find_in(nl_find_in(tuple, CTA_TUPLE_IP), is_ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC);
         const void *bytes = nl_bytes(source, is_ipv6 ? 16 : 4);
@@ -54,15 +53,15 @@ static bool put_delete(struct nl_batch *batch, const struct nlmsghdr *message, i
         return true;
 }
 
-static int forget(struct nl *nl, const struct net_address *address, bool is_reply) {
+static int forget(struct nl *nl, const struct net_address *address) {
         struct nl_batch batch = { 0 };
         struct nl_reply connections, reply;
-        put_dump(&batch, address, is_reply);
+        put_dump(&batch, address);
         int r = nl_run(nl, &batch, &connections);
         for (size_t i = 0; r == 0 && i < connections.n;) {
                 batch = (struct nl_batch){ 0 };
                 for (; i < connections.n && batch.count < NL_BATCH_MESSAGES; i++)
-                        if (is_from(connections.messages[i], address, is_reply))
+                        if (is_from(connections.messages[i], address))
                                 (void)put_delete(&batch, connections.messages[i], address->family);
                 /* Those that have ended meanwhile are refused, and gone. */
                 if (batch.count)
@@ -71,15 +70,19 @@ static int forget(struct nl *nl, const struct net_address *address, bool is_repl
         return r < 0 ? fail_in(r, "forget connections of %s", address->text) : 0;
 }
 
+static bool has_udp(const struct net_policy *policy) {
+        for (size_t i = 0; i < policy->publish.n; i++)
+                if (str_eq(policy->publish.at[i].protocol, "udp"))
+                        return true;
+        return false;
+}
+
 int conntrack_forget(struct nl *nl, const struct net_policy *policy) {
         static const int families[] = { AF_INET, AF_INET6 };
+        struct net_address address;
         int r = 0;
-        for (size_t i = 0; i < policy->addresses.n; i++)
-                for (size_t f = 0; f < 2 && r == 0; f++) {
-                        const struct strv one = { .at = &policy->addresses.at[i], .n = 1 };
-                        struct net_address address;
-                        if (policy_address(&one, families[f], &address) && (r = forget(nl, &address, false)) == 0)
-                                r = forget(nl, &address, true);
-                }
+        for (size_t f = 0; f < 2 && r == 0 && has_udp(policy); f++)
+                if (policy_address(&policy->addresses, families[f], &address))
+                        r = forget(nl, &address);
         return r;
 }

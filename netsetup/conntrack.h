@@ -5,8 +5,10 @@
 
 #include "netsetup/policy.h"
 
-/* Forgets all connections from and to the addresses of the policy.  The socket is one of netfilter.  A kernel that does
- * not show its connections keeps them. */
+/* Forgets the connections to the published UDP ports of the policy: they would go on for as long as somebody sends.
+ * Those of TCP end by themselves with whoever answers next.  Only where such a port is: the kernel walks through all
+ * connections of all namespaces for it.  The socket is one of netfilter.  A kernel that does not show its connections
+ * keeps them. */
 int conntrack_forget(struct nl *nl, const struct net_policy *policy);
 
 #endif

@@ -120,7 +120,7 @@ static int remove_half(struct nl *nl, const struct net_policy *policy, enum filt
 
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
         int r = remove_half(nl, policy, half);
-        if (r == 0 && half == FILTER_WAYS && filter_words(policy, FILTER_WAYS))
+        if (r == 0 && half == FILTER_WAYS)
                 r = conntrack_forget(nl, policy);
         return r;
 }

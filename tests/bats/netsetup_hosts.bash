@@ -12,6 +12,8 @@ hosts_setup() {
   HOST=$!
   SLEEPERS+=("$HOST")
   wait_for host test -e /run/ready
+  # A new namespace has what the first one of the machine has.
+  host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
   container OUTSIDE
   host ip link add uplink type veth peer name eth0 netns "$OUTSIDE"
   host ip address add 192.0.2.1/24 dev uplink
