@@ -8,6 +8,7 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ static struct net_dns dns_of(const struct cni *cni) {
 static struct cni_result build_result(const struct cni *cni, const struct net_result *made) {
         struct cni_result result = { 0 };
         const struct net_link *link = made->links.at;
+        assert(link);
         bool is_old = str_eq(cni->version, "0.4.0"), has_mtu = str_eq(cni->version, "1.1.0");
         if (cni->conf.previous)
                 result = *cni->conf.previous;

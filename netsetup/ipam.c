@@ -222,6 +222,8 @@ static const struct ipam_range *find_next(const struct leases *leases, const str
         const struct ipam_set *set = &pool->sets[which];
         unsigned __int128 last = get_number(leases->header->last[which]);
         size_t n = set->ranges.n, start = 0;
+        if (n == 0 || !set->ranges.at)
+                return NULL;
         for (size_t i = 0; i < n; i++)
                 if (last >= set->ranges.at[i].span.first && last <= set->ranges.at[i].span.last)
                         start = i;
@@ -295,7 +297,7 @@ static int fail_full(const struct hunt *hunt, size_t which) {
         const struct ipam_set *set = &hunt->pool->sets[which];
         struct strv subnets = { 0 };
         unsigned long long all = 0, leased = 0;
-        for (size_t i = 0; i < set->ranges.n; i++) {
+        for (size_t i = 0; set->ranges.at && i < set->ranges.n; i++) {
                 const struct ipam_range *range = &set->ranges.at[i];
                 if (!strv_has(&subnets, range->subnet.text))
                         strv_add(&subnets, range->subnet.text);
