@@ -10,7 +10,7 @@
 /* Where it is seen whether an attachment lives. */
 struct gc {
         struct nl *nl;
-        struct nl *filter; /* opened when needed; NULL: rules are not its matter */
+        struct nl *filter;  /* opened when needed; NULL: rules are not its matter */
         int root, attached; /* folders */
         const char *boot;
 };
