@@ -290,3 +290,36 @@ leases() { # NETWORK: how many
   [ "$status" -eq 0 ]
   [ "$when" -gt 10 ]
 }
+
+@test "podman with its CNI backend: a container has its address and a port, and leaves nothing" {
+  work=$BATS_TEST_TMPDIR/podman
+  mkdir -p "$work"/{cni,plugins,rootfs/{bin,proc,sys,dev,etc,tmp,run}}
+  cp "$(command -v busybox)" "$work/rootfs/bin/busybox"
+  for applet in sh ip ping nc; do ln -s busybox "$work/rootfs/bin/$applet"; done
+  cp "$NETSETUP" "$work/plugins/netsetup"
+  conf '{cniVersion: "0.4.0", name: "our", plugins: [del(.cniVersion, .name)
+    + {capabilities: {portMappings: true, ips: true, mac: true}}]}' >"$work/cni/our.conflist"
+  cat >"$work/containers.conf" <<END
+[network]
+network_backend="cni"
+cni_plugin_dirs=["$work/plugins"]
+network_config_dir="$work/cni"
+[engine]
+cgroup_manager="cgroupfs"
+events_logger="none"
+END
+  podman() {
+    host env CONTAINERS_CONF="$work/containers.conf" timeout -k 5 "$LIMIT" podman --root /run/store --runroot /run/pod \
+      --tmpdir /run/tmp --storage-driver vfs --runtime crun "$@" 3>&- 4>&-
+  }
+  run podman run --cgroups=disabled --rm --network our --ip 10.22.0.44 --publish 8088:80 \
+    --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --rootfs "$work/rootfs" \
+    /bin/sh -c 'ip -4 address show eth0 && ping -c 1 10.22.0.1'
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *'inet 10.22.0.44/24'*'1 packets received'* ]]
+  [ "$(ours)" = 0 ]
+  [ "$(leases pod)" = 0 ]
+  [ "$(leases our)" = 0 ]
+  [ -z "$(host find /run/netsetup/attached -type f)" ]
+}
