@@ -149,8 +149,14 @@ static const struct nft_rule host_rules[] = {
         { "input", { IS_IPV6, SOURCE6(0), NFT_IN(0, "host_blocked6"), DROP } },
 
         { "forward", { ESTABLISHED, ACCEPT } },
-        { "forward", { IS_IPV4, SOURCE4(0), NFT_IN(0, "egress_blocked4"), NFT_GO("egress") } },
-        { "forward", { IS_IPV6, SOURCE6(0), NFT_IN(0, "egress_blocked6"), NFT_GO("egress") } },
+        /* Neighbours on its own bridge are not outside; where the kernel filters bridged packets too (br_netfilter),
+         * they pass here as well. */
+        { "forward",
+          { IS_IPV4, SOURCE4(0), NFT_IN(0, "egress_blocked4"), FROM(0), TO(4), NFT_NOT_IN(0, "same"),
+            NFT_GO("egress") } },
+        { "forward",
+          { IS_IPV6, SOURCE6(0), NFT_IN(0, "egress_blocked6"), FROM(0), TO(4), NFT_NOT_IN(0, "same"),
+            NFT_GO("egress") } },
         /* A published port is for everybody who reaches the host. */
         { "forward", { TRANSLATED, ACCEPT } },
         { "forward", { IS_IPV4, SOURCE4(0), NFT_IN(0, "isolated4"), DESTINATION4(0), NFT_IN(0, "isolated4"), DROP } },
