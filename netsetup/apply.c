@@ -117,14 +117,15 @@ static int filter_of(struct net_hands *hands, struct nl **ret) {
 static int run_ports_free(struct net_op *op, struct net_hands *hands) {
         struct nl *filter;
         int r = filter_of(hands, &filter);
-        return r < 0 ? r : filter_check_free(filter, op->policy);
+        return r < 0 ? r : filter_check_free(filter, &hands->host, op->policy);
 }
 
 static int run_guard(struct net_op *op, struct net_hands *hands) {
         struct nl *filter;
         int r = filter_of(hands, &filter);
         const struct reload reload = { filter, &hands->host, hands->attached, op->link };
-        if (r < 0 || (r = reload_if_gone(&reload)) < 0 || (r = filter_add(filter, op->policy, FILTER_GUARD)) < 0)
+        if (r < 0 || (r = reload_if_gone(&reload)) < 0 ||
+            (r = filter_add(filter, &hands->host, op->policy, FILTER_GUARD)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;
 }
@@ -137,7 +138,7 @@ static int run_ways(struct net_op *op, struct net_hands *hands) {
         struct nl *filter;
         int r = filter_of(hands, &filter);
         if (r < 0 || (r = forward_hairpin(&hands->host, op->policy)) < 0 ||
-            (r = filter_add(filter, op->policy, FILTER_WAYS)) < 0)
+            (r = filter_add(filter, &hands->host, op->policy, FILTER_WAYS)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;
 }

@@ -46,21 +46,6 @@ int filter_rebuild(struct nl *nl, const struct filter_policies *policies) {
         return nft_send(nl, &batch);
 }
 
-int filter_check_free(struct nl *nl, const struct net_policy *policy) {
-        return nat_check_free(nl, policy);
-}
-
-int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
-        struct nft_batch batch = { 0 };
-        struct nft_elements list = { 0 };
-        if (half == FILTER_GUARD)
-                guard_bridge(policy, &list);
-        add_half(policy, half, &list);
-        list = by_set(&list);
-        nft_put_elements(&batch, &list, 0);
-        return nft_send(nl, &batch);
-}
-
 /* Ways are maps, and who masquerades. */
 static enum filter_half half_of(const struct nft_set *set) {
         return set->data[0] != NFT_T_NONE || str_starts(set->name, "masquerade") ? FILTER_WAYS : FILTER_GUARD;
@@ -102,20 +87,17 @@ static int remove_elements(struct nl *nl, const struct nft_elements *list) {
         return nft_send(nl, &batch);
 }
 
-/* The fast way says what should be there.  Where that is not so, what is there of it is looked for. */
+/* Only what is its own: when it died, somebody else may have got its address or its port. */
 static int remove_half(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
-        struct nft_elements meant = { 0 }, there = { 0 }, both = { 0 };
+        struct nft_elements meant = { 0 }, there = { 0 }, own = { 0 };
         add_half(policy, half, &meant);
-        int r = remove_elements(nl, &meant);
-        if (r != -ENOENT && r != -EOPNOTSUPP)
-                return r;
-        if ((r = list_of_link(nl, policy->link, &there)) < 0)
-                return r;
-        for (size_t i = 0; i < there.n; i++)
-                if (has(&meant, &there.at[i]))
-                        nft_elements_add(&both, &there.at[i]);
-        err_clear();
-        return remove_elements(nl, &both);
+        int r = nft_look(nl, &meant, &there);
+        for (size_t i = 0; i < there.n; i++) {
+                const char *link = guard_comment_link(there.at[i].comment);
+                if (link && str_eq(link, policy->link))
+                        nft_elements_add(&own, &there.at[i]);
+        }
+        return r < 0 ? r : remove_elements(nl, &own);
 }
 
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
@@ -161,6 +143,74 @@ int filter_links(struct nl *nl, struct strv *ret) {
                         strv_add(ret, link);
         }
         return r;
+}
+
+/* Rules of a link that is gone are taken away (0); those of one that is there are somebody's (1). */
+static int forget_dead(struct nl *nl, struct nl *host, const char *owner) {
+        struct link_info link;
+        int r = link_get(host, owner, &link);
+        if (r != -ENODEV)
+                return r < 0 ? r : 1;
+        r = filter_forget(nl, owner, FILTER_WAYS);
+        return r < 0 ? r : filter_forget(nl, owner, FILTER_GUARD);
+}
+
+int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *policy) {
+        for (;;) {
+                const char *owner = NULL;
+                struct err_saved saved;
+                int r = nat_check_free(nl, policy, &owner);
+                if (r != -EADDRINUSE || !owner)
+                        return r;
+                err_save(&saved);
+                /* Each round takes one owner away. */
+                if (forget_dead(nl, host, owner) != 0) {
+                        err_restore(&saved);
+                        return r;
+                }
+        }
+}
+
+static int add_elements(struct nl *nl, const struct nft_elements *list, unsigned flags) {
+        struct nft_batch batch = { 0 };
+        nft_put_elements(&batch, list, flags);
+        return nft_send(nl, &batch);
+}
+
+/* The first of the elements that is another link's, with the comment that says so; NULL when there is none. */
+static int find_other(struct nl *nl, const struct net_policy *policy, const struct nft_elements *list,
+                      const char **ret_comment) {
+        struct nft_elements there = { 0 };
+        int r = nft_look(nl, list, &there);
+        *ret_comment = NULL;
+        for (size_t i = 0; i < there.n && !*ret_comment; i++) {
+                const char *link = guard_comment_link(there.at[i].comment);
+                if (link && !str_eq(link, policy->link))
+                        *ret_comment = there.at[i].comment;
+        }
+        return r;
+}
+
+int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, enum filter_half half) {
+        struct nft_elements list = { 0 }, bridge = { 0 };
+        if (half == FILTER_GUARD)
+                guard_bridge(policy, &bridge);
+        add_half(policy, half, &list);
+        list = by_set(&list);
+        int r = add_elements(nl, &bridge, 0);
+        if (r < 0 || (r = add_elements(nl, &list, NFT_NEW)) != -EEXIST)
+                return r;
+        for (;;) {
+                const char *other;
+                if ((r = find_other(nl, policy, &list, &other)) < 0)
+                        return r;
+                if (!other)
+                        return add_elements(nl, &list, 0);
+                if ((r = forget_dead(nl, host, guard_comment_link(other))) < 0)
+                        return r;
+                if (r > 0)
+                        return fail_words(EADDRINUSE, "its address is that of %s already", guard_comment_owner(other));
+        }
 }
 
 static const char *guard_words(const struct net_policy *policy) {

@@ -22,13 +22,15 @@ int filter_is_there(struct nl *nl, bool *ret);
  * attach. */
 int filter_rebuild(struct nl *nl, const struct filter_policies *policies);
 
-/* No port of the policy is somebody else's (-EADDRINUSE otherwise). */
-int filter_check_free(struct nl *nl, const struct net_policy *policy);
+/* No port of the policy is somebody else's (-EADDRINUSE otherwise).  Somebody whose link is gone has none: his rules go
+ * too.  host is a route socket. */
+int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *policy);
 
-/* Adds a half of what a policy says.  What is there already is fine. */
-int filter_add(struct nl *nl, const struct net_policy *policy, enum filter_half half);
+/* Adds a half of what a policy says.  What is there already is fine, unless it is somebody else's (-EADDRINUSE). */
+int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, enum filter_half half);
 
-/* Removes a half, by what the policy says; what is not there is fine.  With the ways go the connections that used them.
+/* Removes a half, by what the policy says; what is not there or not its own is fine.  With the ways go the connections
+ * that used them.
  */
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half);
 

@@ -214,14 +214,17 @@ void guard_elements(const struct net_policy *policy, struct nft_elements *list) 
                 if (!policy->allow_spoofing)
                         add_own(policy, address->family == AF_INET6 ? "addresses6" : "addresses4", address->bytes,
                                 bytes_of(address->family), list);
+                if (policy->host_blocked)
+                        add_address(policy, "host_blocked", address, list);
+                add_access(policy, "host_access", address, list);
+                /* What goes to or comes from a link-local address is never routed. */
+                if (address_is_link_local(address))
+                        continue;
                 add_client(policy, address, list);
                 if (policy->isolated)
                         add_address(policy, "isolated", address, list);
-                if (policy->host_blocked)
-                        add_address(policy, "host_blocked", address, list);
                 if (policy->egress_blocked)
                         add_address(policy, "egress_blocked", address, list);
-                add_access(policy, "host_access", address, list);
                 add_access(policy, "egress", address, list);
         }
 }

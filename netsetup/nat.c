@@ -161,7 +161,8 @@ static bool is_taken_by(const struct net_publish *publish, const struct nft_elem
                memcmp(host, last->bytes, at) <= 0;
 }
 
-static int compare(const struct net_policy *policy, const struct nft_elements *there, int family) {
+static int compare(const struct net_policy *policy, const struct nft_elements *there, int family,
+                   const char **ret_link) {
         for (size_t i = 0; i < there->n; i++) {
                 const struct nft_element *element = &there->at[i];
                 const char *link = guard_comment_link(element->comment);
@@ -171,6 +172,7 @@ static int compare(const struct net_policy *policy, const struct nft_elements *t
                         const struct net_publish *publish = &policy->publish.at[j];
                         if (!policy_is_published(policy, publish, family) || !is_taken_by(publish, element, family))
                                 continue;
+                        *ret_link = link;
                         const char *owner = link ? guard_comment_owner(element->comment) : "somebody";
                         return fail_words(EADDRINUSE, "port %s is published by %.*s already",
                                           policy_port_words(publish), (int)strcspn(owner, ":"), owner);
@@ -202,11 +204,11 @@ static int find_taken(struct nl *nl, const struct net_policy *policy, int family
         return nft_look(nl, &wanted, there);
 }
 
-int nat_check_free(struct nl *nl, const struct net_policy *policy) {
+int nat_check_free(struct nl *nl, const struct net_policy *policy, const char **ret_link) {
         for (size_t f = 0; f < 2 && policy->publish.n; f++) {
                 struct nft_elements there = { 0 };
                 int r = find_taken(nl, policy, families[f], &there);
-                if (r < 0 || (r = compare(policy, &there, families[f])) < 0)
+                if (r < 0 || (r = compare(policy, &there, families[f], ret_link)) < 0)
                         return r;
         }
         return 0;

@@ -10,8 +10,9 @@
  * other range one for each port. */
 void nat_elements(const struct net_policy *policy, struct nft_elements *list);
 
-/* 0 when no port of the policy is published by another attachment, otherwise -EADDRINUSE with its name.  The kernel's
- * maps are asked, not our records: they are what counts. */
-int nat_check_free(struct nl *nl, const struct net_policy *policy);
+/* 0 when no port of the policy is published by another attachment, otherwise -EADDRINUSE with its id in the record and
+ * its link in *ret_link (NULL when it is none of ours).  The kernel's maps are asked, not our records: they are what
+ * counts. */
+int nat_check_free(struct nl *nl, const struct net_policy *policy, const char **ret_link);
 
 #endif

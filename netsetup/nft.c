@@ -560,6 +560,16 @@ int nft_list(struct nl *nl, const struct nft_table *table, const struct nft_set 
         return r;
 }
 
+/* An answer says of which set it is. */
+static int read_found(const struct nlmsghdr *message, const struct nft_elements *wanted, struct nft_elements *found) {
+        const struct nfgenmsg *header = nl_header(message, sizeof(*header));
+        const char *name = nl_text(nl_find(message, sizeof(*header), NFTA_SET_ELEM_LIST_SET));
+        for (size_t i = 0; header && name && i < wanted->n; i++)
+                if (wanted->at[i].table->family == header->nfgen_family && str_eq(wanted->at[i].set->name, name))
+                        return read_elements(message, wanted->at[i].table, wanted->at[i].set, found);
+        return fail(EPROTO, "ask nf_tables");
+}
+
 int nft_look(struct nl *nl, const struct nft_elements *wanted, struct nft_elements *found) {
         int r = 0;
         for (size_t i = 0; i < wanted->n && r == 0; i += NL_BATCH_MESSAGES) {
@@ -581,7 +591,7 @@ int nft_look(struct nl *nl, const struct nft_elements *wanted, struct nft_elemen
                 if ((r = nl_run(nl, &batch, &reply)) < 0)
                         return fail_in(r, "ask nf_tables");
                 for (size_t j = 0; j < reply.n && r == 0; j++)
-                        r = read_elements(reply.messages[j], wanted->at[i].table, wanted->at[i].set, found);
+                        r = read_found(reply.messages[j], wanted, found);
         }
         return r;
 }

@@ -94,7 +94,7 @@ static int without(const struct net_policy *asked, struct net_policy *policy) {
         return 0;
 }
 
-static int with(struct nl *filter, const struct net_policy *asked, struct net_policy *policy) {
+static int with(struct ports *ports, const struct net_policy *asked, struct net_policy *policy) {
         struct net_policy all = *policy, added = *policy;
         size_t n = policy->publish.n;
         all.publish.at = arena_array(n + asked->publish.n + 1, sizeof(*all.publish.at));
@@ -105,7 +105,7 @@ static int with(struct nl *filter, const struct net_policy *asked, struct net_po
         added.publish.at = all.publish.at + n;
         added.publish.n = asked->publish.n;
         int r = policy_check(&all);
-        if (r < 0 || (r = filter_check_free(filter, &added)) < 0)
+        if (r < 0 || (r = filter_check_free(&ports->filter, &ports->host, &added)) < 0)
                 return r;
         *policy = all;
         return 0;
@@ -142,7 +142,7 @@ int ports_change(const struct net_request *request, FILE *dry, struct net_result
         const struct reload reload = { .filter = &ports.filter, .host = &ports.host, .attached = ports.attached };
         if (!dry && (r = reload_if_gone(&reload)) < 0)
                 return r;
-        r = is_add ? with(&ports.filter, &request->policy, &policy) : without(&request->policy, &policy);
+        r = is_add ? with(&ports, &request->policy, &policy) : without(&request->policy, &policy);
         for (size_t i = 0; r == 0 && dry && i < request->policy.publish.n; i++)
                 fprintf(dry, "host     %s %s\n", is_add ? "publish" : "publish no more",
                         policy_publish_words(&request->policy.publish.at[i]));

@@ -119,6 +119,23 @@ teardown() {
   attach db "$B" 3 -p 8080:80/udp -p 192.0.2.2:9000:90 -p 7010:80
 }
 
+@test "publish: the port of a container that is gone is free" {
+  container A
+  container B
+  attach web "$A" 2 -p 8080:80
+  host ip link delete "$(link_of web)"
+  attach db "$B" 2 -p 8080:80 --block-egress # the address of the other, too
+  answer "$B" TCP4-LISTEN:80
+  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  net gc
+  net detach web
+  [ "$(net port list db)" = 8080:80/tcp ]
+  answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  reaches_not "$B" 192.0.2.9
+  host nft -j list set inet netsetup egress_blocked4 | grep -q 'db:eth0'
+  fails 'its address is that of db:eth0 already' attach other "$A" 2
+}
+
 @test "port add, del, list: on a container that runs" {
   container A
   container B
