@@ -241,7 +241,7 @@ static int verify_cgroup(const struct creation *c) {
 }
 
 static int spawn_init(struct creation *c) {
-        struct spawn_input input = { .plan = c->prepared.plan, .slot = c->slot, .cgroup = c->cgroup.fd };
+        struct spawn_input input = { .plan = c->prepared.plan, .slot = c->slot, .cgroup = &c->cgroup };
         /* The open lane binds it where a cgroup mount has no cgroup namespace of its own. */
         c->slot[SLOT_CGROUP] = c->cgroup.fd < 0 ? -1 : fcntl(c->cgroup.fd, F_DUPFD_CLOEXEC, 3);
         int r = spawn(&input, &c->child);

@@ -128,15 +128,22 @@ static int open_cgroup_of_init(struct entering *e) {
         return r == -ENOENT ? fail(ENOENT, "open the cgroup %s", path) : r;
 }
 
+/* For spawn, which may have to ask systemd. */
+static void name_scope(struct entering *e) {
+        e->cgroup.scope = e->container.record.cgroup_scope;
+        e->cgroup.is_user_scope = e->container.record.cgroup_user;
+}
+
 static int spawn_into_cgroup(struct entering *e) {
-        struct spawn_input input = { .plan = e->plan, .slot = e->slot, .cgroup = e->cgroup.fd };
+        struct spawn_input input = { .plan = e->plan, .slot = e->slot, .cgroup = &e->cgroup };
+        name_scope(e);
         int r = spawn(&input, &e->child);
         if (r != -EBUSY || e->cgroup.fd < 0 || e->options->cgroup)
                 return r;
         r = open_cgroup_of_init(e);
         if (r < 0)
                 return r;
-        input.cgroup = e->cgroup.fd;
+        name_scope(e);
         return spawn(&input, &e->child);
 }
 

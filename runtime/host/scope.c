@@ -261,6 +261,43 @@ int scope_settle(struct cgroup *cgroup) {
         return cgroup_remove(cgroup->probe, str_path(base, START_GROUP), cgroup->label);
 }
 
+/* A user's manager tells only of its own try, which the kernel refuses, not why the system's manager did not help. */
+static int attach_failed(const struct cgroup *cgroup, int r) {
+        char *controllers;
+        struct err_saved why;
+        err_save(&why);
+        if (cgroup_read(cgroup->fd, "cgroup.subtree_control", &controllers) == 0 && *controllers)
+                return fail(EBUSY, "it has cgroups of its own for its processes");
+        err_restore(&why);
+        return r;
+}
+
+static int attach(struct bus *bus, const struct cgroup *cgroup, pid_t pid) {
+        struct bus_message body = { 0 };
+        struct bus_call call = manager("AttachProcessesToUnit", "ssau", &body);
+        const char *subgroup = behind_scope(cgroup->path, cgroup->scope), *path;
+        if (!subgroup)
+                return fail_words(EXDEV, "%s is not below it", cgroup->path);
+        bus_put_text(&body, cgroup->scope);
+        bus_put_text(&body, subgroup);
+        size_t pids = bus_begin_array(&body, 4);
+        bus_put_u32(&body, (uint32_t)pid);
+        bus_end_array(&body, pids, 4);
+        int r = bus_call(bus, &call, NULL, NULL);
+        if (r < 0)
+                return attach_failed(cgroup, r);
+        r = cgroup_of(pid, &path);
+        return r == 0 && !str_eq(path, cgroup->path) ? fail_words(EXDEV, "it is in %s afterwards", path) : r;
+}
+
+int scope_attach(const struct cgroup *cgroup, pid_t pid) {
+        autobus bus = BUS_NONE;
+        int r = bus_open(cgroup->is_user_scope, &bus);
+        if (r == 0)
+                r = attach(&bus, cgroup, pid);
+        return r < 0 ? fail_in(r, "ask systemd to move process %d to the cgroup %s", (int)pid, cgroup->path) : 0;
+}
+
 /* -- changing and ending -- */
 
 int scope_update(const struct unit *unit) {

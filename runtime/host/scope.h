@@ -16,6 +16,10 @@ int scope_make(const struct probe *probe, const struct plan *plan, const char *l
  * without a scope. */
 int scope_settle(struct cgroup *cgroup);
 
+/* Has systemd move a process of the caller into the cgroup, of the scope or below it, where the kernel does not let the
+ * caller do it (EACCES).  -EBUSY, as the kernel has it: processes live only below this one by now. */
+int scope_attach(const struct cgroup *cgroup, pid_t pid);
+
 /* Takes back scope_make, for cgroup_release. */
 int scope_undo(struct cgroup *cgroup);
 

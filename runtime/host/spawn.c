@@ -2,6 +2,7 @@
 
 #include "runtime/host/idmap.h"
 #include "runtime/host/probe.h"
+#include "runtime/host/scope.h"
 #include "runtime/host/selfcopy.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -29,6 +30,7 @@ struct spawning {
         const struct plan *plan;
         const struct probe *probe;
         int init, image, sync; /* sync: the child's end */
+        bool is_outside;       /* the child is not in its cgroup yet */
         const char *image_number;
 };
 
@@ -204,35 +206,45 @@ __attribute__((noreturn)) static void become_init(const struct spawning *s) {
         sys_exit(EXIT_UNABLE);
 }
 
-static int clone_failed(const struct spawning *s, int r) {
-        r = fail(r, "make the container's process%s", s->plan->clone_flags ? " in new namespaces" : "");
-        if (r != -EACCES || s->input->cgroup < 0)
-                return r;
+static int hint_at_cgroup(int r) {
         return fail_hint(r, "an ordinary user may only move processes between cgroups below one that was handed over: "
                             "run it below the same one, for example with systemd-run --user --scope");
 }
 
-static int clone_child(const struct spawning *s, struct child *ret) {
+/* Only a child that waits for its maps first, as all of ordinary users do, does nothing before it is in its cgroup. */
+static bool may_be_moved(const struct spawning *s) {
+        return s->input->cgroup && s->input->cgroup->scope && !s->probe->is_root;
+}
+
+static int clone_child(struct spawning *s, struct child *ret) {
         int pidfd = -1;
         struct clone_args args = { .flags = s->plan->clone_flags | CLONE_PIDFD,
                                    .pidfd = (uint64_t)(uintptr_t)&pidfd,
                                    .exit_signal = SIGCHLD };
-        if (s->input->cgroup >= 0) {
+        if (s->input->cgroup && s->input->cgroup->fd >= 0) {
                 args.flags |= CLONE_INTO_CGROUP;
-                args.cgroup = (uint64_t)s->input->cgroup;
+                args.cgroup = (uint64_t)s->input->cgroup->fd;
         }
         long pid = sys_clone3(&args, sizeof(args));
+        if (pid == -EACCES && may_be_moved(s)) {
+                s->is_outside = true;
+                args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+                pid = sys_clone3(&args, sizeof(args));
+        }
         if (pid == 0)
                 become_init(s);
-        if (pid < 0)
-                return clone_failed(s, (int)pid);
+        if (pid < 0) {
+                int r = fail((int)pid, "make the container's process%s",
+                             s->plan->clone_flags ? " in new namespaces" : "");
+                return pid == -EACCES && (args.flags & CLONE_INTO_CGROUP) ? hint_at_cgroup(r) : r;
+        }
         ret->pid = (pid_t)pid;
         ret->pidfd = pidfd;
         return 0;
 }
 
 /* Time namespaces only catch children: ours is the same before and after. */
-static int clone_in_time(const struct spawning *s, struct child *ret) {
+static int clone_in_time(struct spawning *s, struct child *ret) {
         autofd home = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
         if (home < 0)
                 return fail(errno, "linux.namespaces: open /proc/self/ns/time");
@@ -297,7 +309,11 @@ static int tell_mapped(const struct spawning *s, const struct child *child) {
 
 static int serve_child(const struct spawning *s, const struct child *child) {
         struct step_message message;
-        int r = s->plan->has_new_userns ? idmap_write(s->plan, s->probe, child->pid) : 0;
+        int r = s->is_outside ? scope_attach(s->input->cgroup, child->pid) : 0;
+        if (r < 0 && r != -EBUSY)
+                r = hint_at_cgroup(r);
+        if (r >= 0 && s->plan->has_new_userns)
+                r = idmap_write(s->plan, s->probe, child->pid);
         if (r >= 0)
                 r = run_host_lane(s, child);
         if (r >= 0)

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_HOST_SPAWN_H
 #define RUNTIME_HOST_SPAWN_H
 
+#include "runtime/host/cgroup.h"
 #include "runtime/plan/plan.h"
 
 /* Our child.  {.pid = 0, -1, -1} is valid to release; child_release kills and reaps a child that was not kept. */
@@ -15,15 +16,16 @@ struct child {
 
 struct spawn_input {
         const struct plan *plan;
-        int *slot;  /* SLOT_MAX entries; the caller has filled its own (console, start...), the open lane adds */
-        int cgroup; /* the cgroup's folder fd for CLONE_INTO_CGROUP, -1: stay */
+        int *slot; /* SLOT_MAX entries; the caller has filled its own (console, start...), the open lane adds */
+        const struct cgroup *cgroup; /* of the child, by CLONE_INTO_CGROUP; NULL, or one without an fd: ours */
 };
 
 /* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For it
  * SLOT_TARGET is /proc/PID of the child and SLOT_MOUNT its user namespace; its STEP_SETNS bring us home.  On any
  * failure the child is killed and reaped and every fd opened here is closed.  Failures carry the step's words and its
- * place in the config.  EBUSY of CLONE_INTO_CGROUP is returned as it is for exec's fall-back.  On success slots that
- * only the child needs are closed here. */
+ * place in the config.  Where the kernel does not let an ordinary user into the cgroup of a scope (from a login session:
+ * EACCES), systemd moves the child there before its first step.  EBUSY of CLONE_INTO_CGROUP is returned as it is for
+ * exec's fall-back.  On success slots that only the child needs are closed here. */
 int spawn(const struct spawn_input *input, struct child *ret_child);
 
 /* Waits until the child says want (MESSAGE_HOOKS or MESSAGE_READY); on the way MESSAGE_PID replaces child's pid and

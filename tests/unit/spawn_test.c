@@ -49,7 +49,7 @@ static void add_payload(const char *script) {
 }
 
 static int start(struct child *child) {
-        const struct spawn_input input = { .plan = plan, .slot = slots, .cgroup = -1 };
+        const struct spawn_input input = { .plan = plan, .slot = slots };
         return spawn(&input, child);
 }
 
