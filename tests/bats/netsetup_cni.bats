@@ -7,11 +7,13 @@ REFERENCE=/usr/lib/cni
 CONF='{"cniVersion":"1.1.0","name":"pod","type":"netsetup","bridge":"cni0","isGateway":true,"isDefaultGateway":true,
   "ipMasq":true,"ipam":{"type":"host-local","ranges":[[{"subnet":"10.22.0.0/24"}],[{"subnet":"fd00:22::/64"}]]},
   "dns":{"nameservers":["10.22.0.1"]}}'
+SECOND='.name = "second" | .bridge = "cni1" | .ipam.ranges = [[{subnet: "10.25.0.0/24"}]]'
 
 # PLUGIN and CNI_ARGS come from the environment of the test: cni COMMAND ID NETNS [CONF [IFNAME]]
 cni() {
   host env CNI_COMMAND="$1" CNI_CONTAINERID="$2" CNI_NETNS="$3" CNI_IFNAME="${5-eth0}" CNI_ARGS="${CNI_ARGS:-}" \
-    CNI_PATH="$REFERENCE" timeout -k 5 "$LIMIT" "${PLUGIN:-$NETSETUP}" <<<"${4-$CONF}" 2>>"$BATS_TEST_TMPDIR/log" 3>&- 4>&-
+    CNI_PATH="$REFERENCE" timeout -k 5 "$LIMIT" "${PLUGIN:-$NETSETUP}" \
+    <<<"${4-$CONF}" 2>>"$BATS_TEST_TMPDIR/log" 3>&- 4>&-
 }
 
 ns() { # PID: as runtimes name it
@@ -59,7 +61,8 @@ leases() { # NETWORK: how many
   [ "$(jq -c '[.ips[] | [.interface, .address, .gateway, .version]]' "$BATS_TEST_TMPDIR/a")" = \
     '[[2,"10.22.0.2/24","10.22.0.1",null],[2,"fd00:22::2/64","fd00:22::1",null]]' ]
   [ "$(jq -c '.interfaces[2] | [.name, .mtu, .sandbox]' "$BATS_TEST_TMPDIR/a")" = "[\"eth0\",1500,\"$(ns "$A")\"]" ]
-  [ "$(jq -r '.interfaces[2].mac' "$BATS_TEST_TMPDIR/a")" = "$(inside "$A" ip -j link show eth0 | jq -r '.[0].address')" ]
+  [ "$(jq -r '.interfaces[2].mac' "$BATS_TEST_TMPDIR/a")" = \
+    "$(inside "$A" ip -j link show eth0 | jq -r '.[0].address')" ]
   [ "$(jq -r '.interfaces[0].mac' "$BATS_TEST_TMPDIR/a")" = "$(host ip -j link show cni0 | jq -r '.[0].address')" ]
   link=$(jq -r '.interfaces[1].name' "$BATS_TEST_TMPDIR/a")
   [ "$(jq -r '.interfaces[1].mac' "$BATS_TEST_TMPDIR/a")" = "$(host ip -j link show "$link" | jq -r '.[0].address')" ]
@@ -85,9 +88,11 @@ leases() { # NETWORK: how many
     container A
     container B
     plain=$(conf --arg version "$version" '.cniVersion = $version | .type = "bridge" | .bridge = "ref0"
-      | .ipam = {type: "host-local", dataDir: "/run/cni", subnet: "10.23.0.0/24", routes: [{dst: "10.9.0.0/16"}]} | .ipMasq = false')
+      | .ipam = {type: "host-local", dataDir: "/run/cni", subnet: "10.23.0.0/24", routes: [{dst: "10.9.0.0/16"}]}
+      | .ipMasq = false')
     PLUGIN=$REFERENCE/bridge cni ADD "r$version" "$(ns "$A")" "$plain" >"$BATS_TEST_TMPDIR/reference"
-    cni ADD "o$version" "$(ns "$B")" "$(jq -c '.bridge = "our0" | .name = "our" | .ipam.subnet = "10.24.0.0/24"' <<<"$plain")" \
+    cni ADD "o$version" "$(ns "$B")" \
+      "$(jq -c '.bridge = "our0" | .name = "our" | .ipam.subnet = "10.24.0.0/24"' <<<"$plain")" \
       >"$BATS_TEST_TMPDIR/ours"
     for result in reference ours; do
       jq -c '[paths(scalars) | map(if type == "number" then 0 else . end) | join(".")] | unique' \
@@ -106,7 +111,7 @@ leases() { # NETWORK: how many
   cni ADD a "$(ns "$A")" >/dev/null
   refuses 104 'eth0 is attached already' cni ADD a "$(ns "$A")"
   reaches "$A" 10.22.0.1
-  cni ADD a "$(ns "$A")" "$(conf '.name = "second" | .bridge = "cni1" | .ipam.ranges = [[{subnet: "10.25.0.0/24"}]]')" eth1 >/dev/null
+  cni ADD a "$(ns "$A")" "$(conf "$SECOND")" eth1 >/dev/null
   cni DEL a '' "$(conf '.name = "other"')" # of another network: nothing is taken
   [ "$(ours)" = 2 ]
   cni DEL a ''
@@ -144,7 +149,7 @@ leases() { # NETWORK: how many
   for name in A B C D; do container "$name"; done
   cni ADD a "$(ns "$A")" >/dev/null
   cni ADD b "$(ns "$B")" >/dev/null
-  cni ADD c "$(ns "$C")" "$(conf '.name = "second" | .bridge = "cni1" | .ipam.ranges = [[{subnet: "10.25.0.0/24"}]]')" >/dev/null
+  cni ADD c "$(ns "$C")" "$(conf "$SECOND")" >/dev/null
   net attach cli --netns "$D" --bridge br0
   [ -z "$(cni GC '' '' "$(conf '."cni.dev/valid-attachments" = [{containerID: "b", ifname: "eth0"}]')")" ]
   [ "$(net list -j | jq -c '[.links[].id] | sort')" = '["b","c","cli"]' ]
@@ -191,7 +196,8 @@ leases() { # NETWORK: how many
   check() { cni CHECK a "$(ns "$A")" "$with"; }
   check
   refuses 105 'not attached' cni CHECK other "$(ns "$A")" "$with"
-  refuses 105 'hardware address' cni CHECK a "$(ns "$A")" "$(jq -c '.prevResult.interfaces[2].mac = "02:00:00:00:00:99"' <<<"$with")"
+  refuses 105 'hardware address' \
+    cni CHECK a "$(ns "$A")" "$(jq -c '.prevResult.interfaces[2].mac = "02:00:00:00:00:99"' <<<"$with")"
   refuses 105 'eth0 has no address 10.22.0.9/24' \
     cni CHECK a "$(ns "$A")" "$(jq -c '.prevResult.ips[0].address = "10.22.0.9/24"' <<<"$with")"
   refuses 105 'is on bridge cni0, not cni7' cni CHECK a "$(ns "$A")" "$(jq -c '.bridge = "cni7"' <<<"$with")"
@@ -242,17 +248,20 @@ leases() { # NETWORK: how many
 @test "wishes: addresses, MAC, ports, ranges, names; and layer 2 alone" {
   container A
   container B
-  CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.22.0.70;MAC=02:00:00:00:00:70' cni ADD a "$(ns "$A")" >"$BATS_TEST_TMPDIR/a"
+  CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.22.0.70;MAC=02:00:00:00:00:70' \
+    cni ADD a "$(ns "$A")" >"$BATS_TEST_TMPDIR/a"
   [ "$(jq -c '[.interfaces[2].mac, .ips[0].address]' "$BATS_TEST_TMPDIR/a")" = '["02:00:00:00:00:70","10.22.0.70/24"]' ]
   cni ADD b "$(ns "$B")" "$(conf '.runtimeConfig = {ips: ["10.22.0.80/24"], mac: "02:00:00:00:00:80", aliases: ["web"],
-    dns: {servers: ["10.22.0.9"], searches: ["example"]}, portMappings: [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]}')" \
+    dns: {servers: ["10.22.0.9"], searches: ["example"]},
+    portMappings: [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]}')" \
     >"$BATS_TEST_TMPDIR/b"
   [ "$(jq -c '[.interfaces[2].mac, .ips[0].address, .dns.nameservers[0], .dns.search[0]]' "$BATS_TEST_TMPDIR/b")" = \
     '["02:00:00:00:00:80","10.22.0.80/24","10.22.0.9","example"]' ]
   [ "$(host cat "/run/netsetup/attached/$(jq -r '.interfaces[1].name' "$BATS_TEST_TMPDIR/b").json" |
     jq -c '.policy.publish[0] | [.hostPort, .insidePort, .protocol]')" = '[8080,80,"tcp"]' ]
   container C
-  cni ADD c "$(ns "$C")" "$(conf '.name = "flat" | .bridge = "cni2" | .isGateway = false | .isDefaultGateway = false | .ipMasq = false | .ipam = {}')" \
+  cni ADD c "$(ns "$C")" "$(conf '.name = "flat" | .bridge = "cni2" | .isGateway = false | .isDefaultGateway = false
+    | .ipMasq = false | .ipam = {}')" \
     >"$BATS_TEST_TMPDIR/c"
   [ "$(jq -c '[.ips, .routes, (.interfaces | length)]' "$BATS_TEST_TMPDIR/c")" = '[null,null,3]' ]
   [ "$(inside "$C" ip -j -4 address show eth0 | jq '.[0].addr_info // [] | length')" = 0 ]
@@ -262,11 +271,15 @@ leases() { # NETWORK: how many
 
 @test "in a chain: what came before stays in the result, and the reference tuning takes ours" {
   container A
-  before='{"cniVersion":"1.0.0","interfaces":[{"name":"net0","sandbox":"/x"}],"ips":[{"interface":0,"address":"192.0.2.1/32"}],"dns":{}}'
-  cni ADD a "$(ns "$A")" "$(conf --argjson r "$before" '.cniVersion = "1.0.0" | .prevResult = $r')" >"$BATS_TEST_TMPDIR/a"
-  [ "$(jq -c '[.interfaces[0].name, .interfaces[3].name, .ips[0].address, .ips[1].interface, .ips[1].address]' "$BATS_TEST_TMPDIR/a")" = \
+  before='{"cniVersion":"1.0.0","interfaces":[{"name":"net0","sandbox":"/x"}],"dns":{},
+    "ips":[{"interface":0,"address":"192.0.2.1/32"}]}'
+  cni ADD a "$(ns "$A")" \
+    "$(conf --argjson r "$before" '.cniVersion = "1.0.0" | .prevResult = $r')" >"$BATS_TEST_TMPDIR/a"
+  [ "$(jq -c '[.interfaces[0].name, .interfaces[3].name, .ips[0].address, .ips[1].interface, .ips[1].address]' \
+    "$BATS_TEST_TMPDIR/a")" = \
     '["net0","eth0","192.0.2.1/32",3,"10.22.0.2/24"]' ]
-  tuning=$(jq -c '{cniVersion: "1.0.0", name: "pod", type: "tuning", sysctl: {"net.ipv4.conf.eth0.arp_filter": "1"}, prevResult: .}' \
+  tuning=$(jq -c '{cniVersion: "1.0.0", name: "pod", type: "tuning", prevResult: .,
+    sysctl: {"net.ipv4.conf.eth0.arp_filter": "1"}}' \
     "$BATS_TEST_TMPDIR/a")
   PLUGIN=$REFERENCE/tuning cni ADD a "$(ns "$A")" "$tuning" | jq -e '.ips[1].address == "10.22.0.2/24"'
 }
@@ -274,8 +287,8 @@ leases() { # NETWORK: how many
 @test "SIGKILL at any point of ADD: DEL, GC and ADD again leave nothing behind" {
   container A
   for when in $(seq 1 2 70); do
-    run host strace -qq -o /dev/null -e "inject=recvmsg:signal=SIGKILL:when=$when" env CNI_COMMAND=ADD CNI_CONTAINERID=a \
-      CNI_IFNAME=eth0 CNI_NETNS="$(ns "$A")" "$NETSETUP" <<<"$CONF"
+    run host strace -qq -o /dev/null -e "inject=recvmsg:signal=SIGKILL:when=$when" \
+      env CNI_COMMAND=ADD CNI_CONTAINERID=a CNI_IFNAME=eth0 CNI_NETNS="$(ns "$A")" "$NETSETUP" <<<"$CONF"
     [ "$status" -ne 0 ] || break
     case $((when % 3)) in
       0) cni DEL a '' ;;

@@ -83,7 +83,8 @@ die() { # PID: and the kernel has taken its links away
   netw network create good --subnet 10.9.0.0/24
   host sh -c "echo '{\"name\":\"bad\",' >$STATE/networks/bad.json"
   host sh -c "sed s/good/evil/ $STATE/networks/good.json >$STATE/networks/moved.json"
-  host sh -c "sed 's/\"name\": \"good\"/\"name\": \"odd\", \"colour\": 1/' $STATE/networks/good.json >$STATE/networks/odd.json"
+  host sh -c \
+    "sed 's/\"name\": \"good\"/\"name\": \"odd\", \"colour\": 1/' $STATE/networks/good.json >$STATE/networks/odd.json"
   run netw network list
   [ "$status" -eq 0 ]
   [[ $output == *bad.json*'left out'* && $output == *good*10.9.0.0/24* ]]
@@ -244,7 +245,8 @@ die() { # PID: and the kernel has taken its links away
   [[ $output == *'take away eth0 of a (link '*'take away eth1 of a (link '*'delete bridge net-gone'* ]]
   [ "$(leftovers | wc -l)" = 5 ]
   netw gc -j >"$BATS_TEST_TMPDIR/gc"
-  [ "$(jq -c '[[.links[] | .interface], .bridges, .leases]' "$BATS_TEST_TMPDIR/gc")" = '[["eth0","eth1"],["net-gone"],2]' ]
+  [ "$(jq -c '[[.links[] | .interface], .bridges, .leases]' "$BATS_TEST_TMPDIR/gc")" = \
+    '[["eth0","eth1"],["net-gone"],2]' ]
   reaches "$B" 10.9.0.1
   [ "$(netw network show web -j | jq -c '[.leases[] | .id]')" = '["b"]' ]
   [ "$(netw gc -j | jq -c '[.links, .bridges, .leases]')" = '[[],[],0]' ]
