@@ -23,7 +23,7 @@ struct spawn_input {
 /* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For it
  * SLOT_TARGET is /proc/PID of the child and SLOT_MOUNT its user namespace; its STEP_SETNS bring us home.  On any
  * failure the child is killed and reaped and every fd opened here is closed.  Failures carry the step's words and its
- * place in the config.  Where the kernel does not let an ordinary user into the cgroup of a scope (from a login session:
+ * place in the config.  Where the kernel lets no ordinary user into the cgroup of a scope (from a login session:
  * EACCES), systemd moves the child there before its first step.  EBUSY of CLONE_INTO_CGROUP is returned as it is for
  * exec's fall-back.  On success slots that only the child needs are closed here. */
 int spawn(const struct spawn_input *input, struct child *ret_child);
