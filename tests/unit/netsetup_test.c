@@ -176,6 +176,7 @@ static void plans(void) {
                         "host     find bridge br0\n"
                         "host     refuse router advertisements on br0 unless it is up\n"
                         "host     set br0 up\n"
+                        "host     let rlfh3p44vcoagcp send from MAC and addresses of its own\n"
                         "host     make link rlfh3p44vcoagcp on bridge br0 to eth0 inside\n"
                         "host   + tag rlfh3p44vcoagcp rundlet:web:eth0, isolated, set it up\n"
                         "inside   find eth0\n"
