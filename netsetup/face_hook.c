@@ -19,10 +19,11 @@
 typedef int taker(struct net_request *request, const char *word);
 
 enum hook_scope {
-        OF_EACH,  /* a list with commas: one for each network, in the same order; of addresses several with spaces */
-        OF_FIRST, /* a list with commas, for the first network */
-        OF_ALL,   /* a list with commas, the whole of it for every network */
-        OF_OWNER, /* one text */
+        OF_EACH,   /* a list with commas: one for each network, in the same order; an empty place says nothing */
+        OF_SPACED, /* the same, each with spaces between its parts */
+        OF_FIRST,  /* a list with commas, for the first network */
+        OF_ALL,    /* a list with commas, the whole of it for every network */
+        OF_OWNER,  /* one text */
 };
 
 static int take_flag(const char *word, bool *ret) {
@@ -81,7 +82,7 @@ static const struct hook_word {
 } words[] = {
         { "name", OF_EACH, request_take_network },
         { "interface", OF_EACH, request_take_interface },
-        { "address", OF_EACH, request_take_address },
+        { "address", OF_SPACED, request_take_address },
         { "mac", OF_EACH, request_take_mac },
         { "mtu", OF_EACH, request_take_mtu },
         { "publish", OF_FIRST, request_take_publish },
@@ -108,7 +109,7 @@ static int take_each(struct hook *hook, const struct hook_word *word, const stru
         if (items->n > hook->n)
                 return fail_words(EINVAL, "%zu of them for %zu networks", items->n, hook->n);
         for (size_t i = 0; i < items->n; i++) {
-                struct strv parts = str_split(items->at[i], ' ', true);
+                struct strv parts = str_split(items->at[i], word->scope == OF_SPACED ? ' ' : ',', true);
                 for (size_t j = 0; j < parts.n; j++) {
                         int r = word->take(&hook->requests[i], parts.at[j]);
                         if (r < 0)
@@ -119,8 +120,9 @@ static int take_each(struct hook *hook, const struct hook_word *word, const stru
 }
 
 static int take_word(struct hook *hook, const struct hook_word *word, const char *value) {
-        struct strv items = str_split(value, ',', word->scope != OF_EACH);
-        if (word->scope == OF_EACH)
+        bool is_each = word->scope == OF_EACH || word->scope == OF_SPACED;
+        struct strv items = str_split(value, ',', !is_each);
+        if (is_each)
                 return take_each(hook, word, &items);
         if (word->scope == OF_OWNER) {
                 items = (struct strv){ 0 };

@@ -63,6 +63,12 @@ extern const struct opt global_options[];
                 CONTAINER_OPTION(                                                                                      \
                         "upper", 'u', OPT_STRING, upper, "DIR|tmpfs[:SIZE]",                                           \
                         "where the overlay's writes go (default: a private folder, gone with the container)"),         \
+                CONTAINER_OPTION("net", 0, OPT_LIST, nets, "NAME|none|host|container:ID",                              \
+                                 "connect to a network of netsetup (repeatable; \"default\" is made when absent)"),    \
+                CONTAINER_OPTION("publish", 'p', OPT_LIST, publish, "[IP:]PORT:PORT[/PROTO]",                          \
+                                 "a port of the host is one of the container (repeatable; --net default)"),            \
+                CONTAINER_OPTION("no-hosts", 0, OPT_FLAG, no_hosts, NULL,                                              \
+                                 "with --net: keep the rootfs's own /etc/hosts and /etc/resolv.conf"),                 \
                 CONTAINER_OPTION("strict", 0, OPT_FLAG, strict, NULL, "refuse unknown keys in config.json")
 
 /* What runs before a command touches a container: the options of the command line completed by the globals. */

@@ -8,9 +8,13 @@
 #include <stdio.h>
 
 /* Annotations that change what the runtime does to the host or the container. */
-static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower",   "org.rundlet.overlay.upper",
-                                                  "org.rundlet.overlay.options", "run.oci.seccomp_fail_unknown_syscall",
-                                                  "run.oci.systemd.subgroup",    "org.systemd.property." };
+static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower",
+                                                  "org.rundlet.overlay.upper",
+                                                  "org.rundlet.overlay.options",
+                                                  "run.oci.seccomp_fail_unknown_syscall",
+                                                  "run.oci.systemd.subgroup",
+                                                  "org.systemd.property.",
+                                                  "org.rundlet.net." };
 
 /* The kernel takes every flag that the table names; none is interpreted on the way. */
 static struct strv seccomp_flags(void) {

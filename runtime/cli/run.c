@@ -24,6 +24,7 @@ const struct command command_run = {
                        "the exit status is that of its program (128 + N when signal N ended it).\n"
                        "\n"
                        "  rundlet run --bundle box first\n"
+                       "  rundlet run --bundle box -p 8080:80 web\n"
                        "  rundlet run --bundle box --layer app --layer debian --upper tmpfs:64m second",
         .options = options_table,
         .min = 1,

@@ -26,6 +26,8 @@ struct container_options {
         unsigned preserve_fds;
         struct strv layers;        /* --layer: topmost first */
         const char *upper;         /* --upper: folder, "tmpfs" or "tmpfs:SIZE" */
+        struct strv nets, publish; /* --net, --publish */
+        bool no_hosts;
         const struct probe *probe; /* plan only: another machine's answers; NULL: this one's, as asked by probe_get */
         bool relative_paths;       /* plan only: print paths below the bundle relative to it */
         enum cgroup_driver driver; /* --cgroup-manager, --systemd-cgroup */

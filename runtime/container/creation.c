@@ -1,4 +1,5 @@
 #include "runtime/container/creation.h"
+#include "runtime/container/network.h"
 
 #include "runtime/host/console.h"
 #include "runtime/host/hooks.h"
@@ -166,6 +167,8 @@ static int claim(struct creation *c) {
                 r = store_save(&c->entry, &c->record);
         if (r == 0)
                 r = store_save_config(&c->entry, c->prepared.config_text, c->prepared.config_size);
+        if (r == 0)
+                r = network_make_files(&c->entry, c->prepared.config);
         return r < 0 ? r : make_overlay(c);
 }
 
@@ -245,6 +248,8 @@ static int spawn_init(struct creation *c) {
         /* The open lane binds it where a cgroup mount has no cgroup namespace of its own. */
         c->slot[SLOT_CGROUP] = c->cgroup.fd < 0 ? -1 : fcntl(c->cgroup.fd, F_DUPFD_CLOEXEC, 3);
         int r = spawn(&input, &c->child);
+        if (r == 0)
+                r = network_check_neighbour(c->prepared.neighbour);
         if (r == 0)
                 r = verify_cgroup(c);
         return r < 0 ? r : scope_settle(&c->cgroup);

@@ -181,6 +181,8 @@ static int remove_remains(struct store *store, const char *id) {
                                    .id = entry.id,
                                    .status = container_status_name(CONTAINER_STOPPED),
                                    .bundle = "/" };
+        if (config)
+                state.annotations = config->annotations;
         r = remove_labelled(entry.path);
         if (r == 0)
                 remove_as_owners(&entry, config);

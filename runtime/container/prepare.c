@@ -1,5 +1,6 @@
 #include "runtime/container/prepare.h"
 
+#include "runtime/container/network.h"
 #include "runtime/host/probe.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -36,13 +37,15 @@ static int read_config(const struct container_options *options, struct prepared 
         return r < 0 ? fail_in(r, "read the bundle's configuration") : 0;
 }
 
-static void annotate(struct oci_config *config, const char *key, const char *value) {
+void prepare_annotate(struct oci_config *config, const char *key, const char *value) {
         struct strmap *map = &config->annotations;
+        size_t n = 0;
         for (size_t i = 0; i < map->n; i++)
-                if (str_eq(map->at[i].key, key)) {
-                        map->at[i].value = value;
-                        return;
-                }
+                if (!str_eq(map->at[i].key, key))
+                        map->at[n++] = map->at[i];
+        map->n = n;
+        if (!value)
+                return;
         map->at = arena_grow(map->at, map->n * sizeof(map->at[0]), (map->n + 1) * sizeof(map->at[0]));
         map->at[map->n++] = (struct str_pair){ key, value };
 }
@@ -53,10 +56,10 @@ static void add_layers(const struct container_options *options, struct oci_confi
         for (size_t i = 0; i < options->layers.n; i++)
                 strv_add(&quoted, json_quote(path_absolute(options->layers.at[i])));
         if (quoted.n > 0)
-                annotate(config, LOWER, str_format("[%s]", str_join(&quoted, ",")));
+                prepare_annotate(config, LOWER, str_format("[%s]", str_join(&quoted, ",")));
         if (options->upper)
-                annotate(config, UPPER,
-                         str_starts(options->upper, "tmpfs") ? options->upper : path_absolute(options->upper));
+                prepare_annotate(config, UPPER,
+                                 str_starts(options->upper, "tmpfs") ? options->upper : path_absolute(options->upper));
 }
 
 static int refuse_warnings(const struct strv *warnings) {
@@ -80,6 +83,18 @@ static const struct probe *ask(const struct container_options *options, const st
         return resources && resources->cpu && resources->cpu->quota.v > 0 ? probe_get_with_cpus() : probe_get();
 }
 
+static const char *would_be_folder(const struct container_options *options) {
+        return str_path(options->root ? path_absolute(options->root) : DEFAULT_ROOT, options->id ? options->id : "ID");
+}
+
+/* The saved config must say it too: what create's hooks have done, delete's undo. */
+static void keep_changes(const struct container_options *options, struct prepared *p) {
+        if (!options->nets.n && !options->publish.n)
+                return;
+        p->config_text = json_write(p->config, &oci_config_type, false);
+        p->config_size = strlen(p->config_text);
+}
+
 int prepare_config(const struct container_options *options, struct prepared *ret) {
         struct strv warnings = { 0 };
         struct json_read_options reading = { .strict = options->strict, .warnings = &warnings };
@@ -89,14 +104,17 @@ int prepare_config(const struct container_options *options, struct prepared *ret
                 r = oci_config_read(p.config_text, p.config_size, &reading, &p.config);
         if (r == 0) {
                 add_layers(options, p.config);
-                r = oci_check(p.config, NULL, &warnings);
+                r = network_add(options, would_be_folder(options), p.config, &p.neighbour);
         }
+        if (r == 0)
+                r = oci_check(p.config, NULL, &warnings);
         if (r == 0 && options->strict)
                 r = refuse_warnings(&warnings);
         if (r < 0)
                 return r;
         log_warnings(&warnings);
         find_paths(&p);
+        keep_changes(options, &p);
         p.probe = ask(options, p.config);
         *ret = p;
         return 0;
@@ -173,10 +191,6 @@ int prepare_plan(const struct container_options *options, const char *state_fold
 
 /* -- the dry runs -- */
 
-static const char *would_be_folder(const struct container_options *options) {
-        return str_path(options->root ? path_absolute(options->root) : DEFAULT_ROOT, options->id ? options->id : "ID");
-}
-
 int container_plan(const struct container_options *options, struct plan **ret) {
         struct prepared prepared = { 0 };
         int r = prepare_config(options, &prepared);
@@ -196,7 +210,11 @@ static int check_all(const struct container_options *options, struct prepared *p
         if (!p->config)
                 return r;
         add_layers(options, p->config);
+        int net = network_add(options, would_be_folder(options), p->config, &p->neighbour);
+        if (net < 0)
+                strv_add(errors, arena_strdup(err_message()));
         int rules = oci_check(p->config, errors, warnings);
+        rules = rules < 0 ? rules : net;
         if (r < 0 || rules < 0)
                 return r < 0 ? r : rules;
         find_paths(p);

@@ -8,8 +8,9 @@
 struct prepared {
         const char *bundle; /* absolute */
         const char *rootfs; /* absolute */
-        char *config_text;  /* as read: what is kept for exec and delete */
+        char *config_text;  /* as read, or with what --net adds: what is kept for exec and delete */
         size_t config_size;
+        const struct container_record *neighbour; /* --net container:ID; NULL: none */
         struct oci_config *config;
         const struct probe *probe;
         struct plan_options plan_options;
@@ -18,6 +19,9 @@ struct prepared {
 
 /* Relative paths are relative to where the caller stands: made absolute before anything else. "-" and NULL stay. */
 const char *path_absolute(const char *path);
+
+/* Sets an annotation; value NULL removes it. */
+void prepare_annotate(struct oci_config *config, const char *key, const char *value);
 
 /* Reads and checks the config; strict makes every warning an error. */
 int prepare_config(const struct container_options *options, struct prepared *ret);

@@ -27,6 +27,7 @@ static const struct {
         { STATE("created", "7", "\"org.rundlet.net.mac\":\"x\""), "org.rundlet.net.name is missing beside" },
         { STATE("created", "7", NAME("")), "org.rundlet.net.name: an empty name" },
         { STATE("created", "7", NAME("a,,b")), "org.rundlet.net.name: an empty name" },
+        { STATE("created", "7", NAME("a b")), "org.rundlet.net.name: network a b: only letters" },
         { STATE("created", "7", NAME("../a")), "org.rundlet.net.name: network ../a: only letters" },
         { STATE("created", "7", NAME("a,b") MORE("mac", ",,02:00:00:00:00:01")), "3 of them for 2 networks" },
         { STATE("created", "7", NAME("a,b") MORE("interface", "x,x")), "org.rundlet.net.interface: x twice" },
