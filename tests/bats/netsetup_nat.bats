@@ -68,7 +68,12 @@ teardown() {
   container A
   attach web "$A" 2 -p 8080:80/sctp
   answer "$A" SCTP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" SCTP4-CONNECT:192.0.2.1:8080 192.0.2.9
+  wait_for inside "$A" awk 'NR > 1 { found = 1 } END { exit !found }' /proc/net/sctp/eps
+  # The end of what is sent is the end of an SCTP connection, so the client waits.
+  got=$({ echo hello; sleep $((2 * ${SLOW:-1})); } |
+    inside "$OUTSIDE" timeout $((5 * ${SLOW:-1})) socat -t 1 - SCTP4-CONNECT:192.0.2.1:8080)
+  echo "$got"
+  [ "$got" = 'peer 192.0.2.9' ]
 }
 
 @test "publish on an address of the host: that one only" {
