@@ -251,6 +251,39 @@ is_stopped() { # ID
   [ "$(cat "$BATS_TEST_TMPDIR/mine")" = mine ]
 }
 
+@test "eight at once on a host without a network: one network, each has an address and knows the others" {
+  config 'del(.linux.cgroupsPath)'
+  local i pids=()
+  for i in 1 2 3 4 5 6 7 8; do
+    host "$RUNTIME" --root "$ROOT" run -d --bundle "$BUNDLE" --net default -p "808$i:80" "$ID-$i" \
+      </dev/null >"$OUT.$i" 2>&1 3>&- 4>&- &
+    pids+=("$!")
+  done
+  for i in "${pids[@]}"; do wait "$i" || { cat "$OUT".*; return 1; }; done
+  [ "$(net list -j | jq '[.links[].addresses[0]] | unique | length')" = 8 ]
+  for i in 1 8; do [ "$(within "$ID-$i" grep -c "^10.90.0.*$ID-[1-8]$" /etc/hosts)" = 8 ]; done
+  pids=()
+  for i in 1 2 3 4 5 6 7 8; do
+    host "$RUNTIME" --root "$ROOT" delete --force "$ID-$i" </dev/null >"$OUT.$i" 2>&1 3>&- 4>&- &
+    pids+=("$!")
+  done
+  for i in "${pids[@]}"; do wait "$i" || { cat "$OUT".*; return 1; }; done
+  nothing_left
+}
+
+@test "a user namespace: the network is its own, hosts can be read, another one joins" {
+  chown -R 100000:100000 "$BUNDLE/rootfs"
+  config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+    | .linux.gidMappings = .linux.uidMappings'
+  up one --net default
+  within one grep -qx '10.90.0.2 box one' /etc/hosts
+  up two --net container:one
+  within two sh -c 'ip -o -4 addr show eth0 | grep -q 10.90.0.2 && grep -q one /etc/hosts'
+  on_host delete --force two
+  on_host delete --force one
+  nothing_left
+}
+
 @test "kill -9 of rundlet while its hooks run: delete --force leaves nothing" {
   config --arg go "$BATS_TEST_TMPDIR/go" '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "touch \($go); exec sleep 1000"]}]'
   nsenter --net --mount --target "$HOST" "$RUNTIME" --root "$ROOT" run -d --bundle "$BUNDLE" -p 8080:80 web \
