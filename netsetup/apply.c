@@ -1,6 +1,7 @@
 #include "netsetup/filter.h"
 #include "netsetup/net.h"
 #include "netsetup/reload.h"
+#include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -162,6 +163,31 @@ static int run_unguard(struct net_op *op, struct net_hands *hands) {
         return remove_rules(op, hands, FILTER_GUARD);
 }
 
+/* --- bandwidth --------------------------------------------------------------------------------------------------- */
+static int take_shape_back(const struct net_op *op, struct net_hands *hands) {
+        return shape_remove(&hands->host, op->link, tag_alias(op->policy->id, op->policy->interface));
+}
+
+static int run_shape(struct net_op *op, struct net_hands *hands) {
+        static const struct net_bandwidth nothing;
+        struct err_saved saved;
+        int r = shape_put(&hands->host, &nothing, op->policy);
+        if (r == 0)
+                return 0;
+        err_save(&saved);
+        if (take_shape_back(op, hands) < 0)
+                log_warning("take back \"%s\": %s", net_op_words(op), err_message());
+        err_restore(&saved);
+        return r;
+}
+
+/* What is known to have none is not asked for it. */
+static int run_unshape(struct net_op *op, struct net_hands *hands) {
+        if (op->policy && !op->policy->bandwidth.egress.v)
+                return 0;
+        return shape_remove(&hands->host, op->link, op->alias);
+}
+
 static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
@@ -174,7 +200,8 @@ static const struct {
         [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
         [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
         [NET_WAYS] = { .run = run_ways },           [NET_WAYS_OFF] = { .run = run_ways_off },
-        [NET_UNGUARD] = { .run = run_unguard },
+        [NET_UNGUARD] = { .run = run_unguard },     [NET_SHAPE] = { .run = run_shape },
+        [NET_UNSHAPE] = { .run = run_unshape },
 };
 
 /* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */
@@ -248,6 +275,9 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
         struct nl_batch batch = { 0 };
         if (op->kind == NET_WAYS || op->kind == NET_GUARD) {
                 if (filter_remove(&hands->filter, op->policy, op->kind == NET_WAYS ? FILTER_WAYS : FILTER_GUARD) < 0)
+                        log_warning("take back \"%s\": %s", net_op_words(op), err_message());
+        } else if (op->kind == NET_SHAPE) {
+                if (take_shape_back(op, hands) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_FORWARD) {
                 forward_undo(&hands->forward);

@@ -213,10 +213,7 @@ int attach_run(const struct net_request *request, FILE *dry, struct net_result *
         struct net_link *out = net_describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
         ret->bridge_mac = link_mac_text(hands.found[NET_SLOT_BRIDGE].mac);
         ret->link_mac = link_mac_text(hands.found[NET_SLOT_LINK].mac);
-        out->network = request->network;
-        out->gateways = a.record.gateways;
-        out->publish.at = a.request.policy.publish.at;
-        out->publish.n = a.request.policy.publish.n;
+        net_recall(out, &a.record);
         for (size_t i = 0; i < hands.forward.list.n; i++)
                 strv_add(&out->switched, hands.forward.list.at[i].name);
         return 0;

@@ -1,5 +1,6 @@
 #include "netsetup/face_cni.h"
 #include "netsetup/ipam.h"
+#include "netsetup/shape.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -237,13 +238,29 @@ static int read_ports(struct cni *cni) {
 
 /* What is asked for beside the environment, and cannot be had. */
 static int check_supported(const struct cni_conf *conf) {
-        const char *bandwidth = conf->runtime.bandwidth.text;
-        const char *what = conf->vlan                              ? "vlan"
-                           : conf->vlan_trunk.text                 ? "vlanTrunk"
-                           : conf->no_interface                    ? "disableContainerInterface"
-                           : bandwidth && !str_eq(bandwidth, "{}") ? "runtimeConfig.bandwidth"
-                                                                   : NULL;
+        const char *what = conf->vlan              ? "vlan"
+                           : conf->vlan_trunk.text ? "vlanTrunk"
+                           : conf->no_interface    ? "disableContainerInterface"
+                           : conf->shaped.n        ? "shapedSubnets"
+                           : conf->unshaped.n      ? "unshapedSubnets"
+                                                   : NULL;
         return what ? fail_words(ENOTSUP, "%s: not supported", what) : 0;
+}
+
+/* Runtimes that are told a rate only say the largest burst that they can. */
+static void fit_burst(struct opt_u64 *burst) {
+        if (burst->v >= INT32_MAX)
+                *burst = (struct opt_u64){ 0 };
+}
+
+/* Each direction as the runtime says, or else the configuration. */
+static int read_bandwidth(struct cni *cni) {
+        struct net_bandwidth *now = &cni->network.bandwidth;
+        *now = shape_merge(&cni->conf.bandwidth, &cni->conf.runtime.bandwidth);
+        fit_burst(&now->ingress_burst);
+        fit_burst(&now->egress_burst);
+        int r = shape_check(now);
+        return r < 0 ? fail_in(r, "bandwidth") : 0;
 }
 
 static int read_wishes(struct cni *cni) {
@@ -287,7 +304,8 @@ static int read_network(struct cni *cni) {
         struct net_request unused = { 0 };
         struct ipam_pool pool;
         int r = code(cni, CNI_UNSUPPORTED, check_supported(&cni->conf));
-        if (r < 0 || (r = read_ipam(cni)) < 0 || (r = read_ports(cni)) < 0 || (r = read_wishes(cni)) < 0)
+        if (r < 0 || (r = read_ipam(cni)) < 0 || (r = read_ports(cni)) < 0 || (r = read_wishes(cni)) < 0 ||
+            (r = read_bandwidth(cni)) < 0)
                 return r;
         shape(cni);
         if ((r = request_take_bridge(&unused, cni->network.bridge)) < 0 || (r = ipam_pool(&cni->network, &pool)) < 0)

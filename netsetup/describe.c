@@ -1,4 +1,5 @@
 #include "netsetup/net.h"
+#include "netsetup/record.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -58,6 +59,14 @@ struct net_link *net_describe(struct nl *nl, const struct link_info *link, const
         result->links.at = arena_grow(result->links.at, size, size + sizeof(out));
         result->links.at[result->links.n] = out;
         return &result->links.at[result->links.n++];
+}
+
+void net_recall(struct net_link *link, const struct net_record *record) {
+        link->network = record->network;
+        link->gateways = record->gateways;
+        link->publish.at = record->policy.publish.at;
+        link->publish.n = record->policy.publish.n;
+        link->bandwidth = record->policy.bandwidth;
 }
 
 /* One link is asked for by its name: the number of others does not matter. */

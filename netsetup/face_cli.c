@@ -1,4 +1,5 @@
 #include "netsetup/face_cli.h"
+#include "netsetup/shape.h"
 #include "netsetup/words.h"
 
 #include "specs/base/arena.h"
@@ -25,7 +26,8 @@ enum {
         PORTS = NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST,
         LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW | NET_PORT_LIST | NET_WATCH | NET_HOOK,
         EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC | PORTS |
-                NET_RELOAD | NET_WATCH | NET_HOOK,
+                NET_RELOAD | NET_WATCH | NET_HOOK | NET_BANDWIDTH,
+        SHAPED = NET_ATTACH | NET_NETWORK_CREATE | NET_BANDWIDTH,
 };
 
 static const struct words_command commands[] = {
@@ -43,6 +45,7 @@ static const struct words_command commands[] = {
         { "port add", NET_PORT_ADD, "ID", "Publish ports of a container that runs" },
         { "port del", NET_PORT_DEL, "ID", "Publish them no more" },
         { "port list", NET_PORT_LIST, "ID", "Show the published ports" },
+        { "bandwidth", NET_BANDWIDTH, "ID", "Limit the bandwidth of a container that runs, or limit it no more" },
         { "reload", NET_RELOAD, NULL, "Build all rules of the packet filter anew" },
         { "watch", NET_WATCH, NULL, "Do so whenever somebody has flushed them, until a signal comes" },
         { "hook", NET_HOOK, NULL, "Attach or detach, as the state of an OCI container on standard input says" },
@@ -90,7 +93,13 @@ static const struct words_option options[] = {
         { "block-egress", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL, "Nothing outside of the network is reached",
           .flag = FLAG_BLOCK_EGRESS },
         { "ifname", 0, NET_ATTACH, "NAME", "The interface in the namespace (eth0)", .take = request_take_interface },
-        { "ifname", 0, NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST, "NAME",
+        { "ingress", 0, SHAPED, "RATE|none", "What goes into the container, as in 10mbit",
+          .take = request_take_ingress },
+        { "egress", 0, SHAPED, "RATE|none", "What comes out of it", .take = request_take_egress },
+        { "ingress-burst", 0, SHAPED, "SIZE", "Goes in at once after a silence, as in 1mbit (10 ms of the rate)",
+          .take = request_take_ingress_burst },
+        { "egress-burst", 0, SHAPED, "SIZE", "Comes out at once after a silence", .take = request_take_egress_burst },
+        { "ifname", 0, NET_BANDWIDTH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST, "NAME",
           "Only this interface", .take = request_take_interface },
         { "address", 0, NET_ATTACH, "CIDR|IP",
           "An address for the interface, with its prefix length; of a network: without; again for more",
@@ -269,6 +278,8 @@ static void print_link(const struct net_link *link, FILE *out) {
         fprintf(out, "  mac        %s\n  mtu        %u\n", or_dash(link->mac), link->mtu);
         for (size_t i = 0; i < link->addresses.n; i++)
                 fprintf(out, "  address    %s\n", link->addresses.at[i]);
+        if (shape_words(&link->bandwidth))
+                fprintf(out, "  bandwidth  %s\n", shape_words(&link->bandwidth));
 }
 
 static void print_json(const struct cli *cli, const struct net_result *result, FILE *out) {

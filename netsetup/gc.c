@@ -1,5 +1,6 @@
 #include "netsetup/gc.h"
 #include "netsetup/filter.h"
+#include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -72,6 +73,9 @@ int gc_take_away(struct gc *gc, const struct net_record *record) {
         int r = remove_rules(gc, policy, FILTER_WAYS);
         if (r < 0)
                 return r;
+        if (policy->bandwidth.egress.v &&
+            (r = shape_remove(gc->nl, policy->link, tag_alias(policy->id, policy->interface))) < 0)
+                return r;
         r = link_get(gc->nl, policy->link, &link);
         if (r == 0 && tag_is_of(link.alias, policy->id, policy->interface))
                 r = delete_link(gc->nl, &link);
@@ -82,11 +86,15 @@ int gc_take_away(struct gc *gc, const struct net_record *record) {
         return record_remove(gc->attached, policy->link);
 }
 
+static void note_link(struct net_collected *ret, struct net_link link) {
+        size_t size = ret->links.n * sizeof(link);
+        ret->links.at = arena_grow(ret->links.at, size, size + sizeof(link));
+        ret->links.at[ret->links.n++] = link;
+}
+
 static void note(struct net_collected *ret, const struct net_record *record) {
         const struct net_policy *policy = &record->policy;
-        size_t size = ret->links.n * sizeof(struct net_link);
-        ret->links.at = arena_grow(ret->links.at, size, size + sizeof(struct net_link));
-        ret->links.at[ret->links.n++] = (struct net_link){
+        const struct net_link link = {
                 .id = policy->id,
                 .interface = policy->interface,
                 .link = policy->link,
@@ -95,6 +103,30 @@ static void note(struct net_collected *ret, const struct net_record *record) {
                 .mac = policy->mac,
                 .addresses = policy->addresses,
         };
+        note_link(ret, link);
+}
+
+/* Devices that nobody has a record of, and whose link is gone: its container took it along. */
+static int collect_devices(struct gc *gc, FILE *dry, struct net_collected *ret) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply devices;
+        struct link_info device, link;
+        struct tag tag;
+        link_put_dump(&batch, "ifb", 0);
+        int r = nl_run(gc->nl, &batch, &devices);
+        for (size_t i = 0; r == 0 && i < devices.n; i++) {
+                if (!link_read(devices.messages[i], &device) || !device.kind || !str_eq(device.kind, "ifb") ||
+                    !tag_read(device.alias, &tag) || strlen(device.name) != LINK_NAME_SIZE - 1)
+                        continue;
+                if (link_get(gc->nl, shape_link(device.name), &link) != -ENODEV)
+                        continue;
+                note_link(ret, (struct net_link){ .id = tag.id, .interface = tag.interface, .link = device.name });
+                if (dry)
+                        fprintf(dry, "host     delete link %s\n", device.name);
+                else
+                        r = delete_link(gc->nl, &device);
+        }
+        return r;
 }
 
 /* Bridges that we made and nobody uses any more. */
@@ -154,5 +186,7 @@ int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const vo
                 r = collect_rules(gc, dry);
         if (r == 0 && !dry)
                 r = collect_leases(gc, ret);
+        if (r == 0)
+                r = collect_devices(gc, dry, ret);
         return r < 0 ? r : collect_bridges(gc, dry, ret);
 }

@@ -39,6 +39,8 @@ static const char *command_name(enum net_command command) {
                 return "port del";
         case NET_PORT_LIST:
                 return "port list";
+        case NET_BANDWIDTH:
+                return "bandwidth";
         case NET_RELOAD:
                 return "reload";
         case NET_WATCH:

@@ -24,6 +24,14 @@ static const struct json_field net_allow_fields[] = {
 };
 TYPE(net_allow);
 
+static const struct json_field net_bandwidth_fields[] = {
+        FIELD(net_bandwidth, "ingressRate", ingress),
+        FIELD(net_bandwidth, "ingressBurst", ingress_burst),
+        FIELD(net_bandwidth, "egressRate", egress),
+        FIELD(net_bandwidth, "egressBurst", egress_burst),
+};
+TYPE(net_bandwidth);
+
 static const struct json_field net_policy_fields[] = {
         FIELD(net_policy, "id", id, .flags = J_REQUIRED),
         FIELD(net_policy, "interface", interface, .flags = J_REQUIRED),
@@ -40,6 +48,7 @@ static const struct json_field net_policy_fields[] = {
         LIST(net_policy, "publish", publish, net_publish),
         LIST(net_policy, "hostAccess", host_access, net_allow),
         LIST(net_policy, "egress", egress, net_allow),
+        OBJECT(net_policy, "bandwidth", bandwidth, net_bandwidth),
 };
 TYPE(net_policy);
 
@@ -92,6 +101,7 @@ static const struct json_field net_network_fields[] = {
         FIELD(net_network, "egressBlocked", egress_blocked),
         LIST(net_network, "hostAccess", host_access, net_allow),
         LIST(net_network, "egress", egress, net_allow),
+        OBJECT(net_network, "bandwidth", bandwidth, net_bandwidth),
 };
 TYPE(net_network);
 
@@ -206,7 +216,7 @@ static const struct json_field cni_runtime_fields[] = {
         LIST(cni_runtime, "portMappings", ports, cni_port),
         FIELD(cni_runtime, "ips", addresses),
         FIELD(cni_runtime, "mac", mac),
-        FIELD(cni_runtime, "bandwidth", bandwidth),
+        OBJECT(cni_runtime, "bandwidth", bandwidth, net_bandwidth),
         FIELD(cni_runtime, "aliases", aliases),
         FIELD(cni_runtime, "ipRanges", ranges),
         OBJECT(cni_runtime, "dns", dns, cni_runtime_dns),
@@ -255,6 +265,12 @@ static const struct json_field cni_conf_fields[] = {
         FIELD(cni_conf, "egressBlocked", egress_blocked),
         LIST(cni_conf, "hostAccess", host_access, net_allow),
         LIST(cni_conf, "egress", egress, net_allow),
+        FIELD(cni_conf, "ingressRate", bandwidth.ingress),
+        FIELD(cni_conf, "ingressBurst", bandwidth.ingress_burst),
+        FIELD(cni_conf, "egressRate", bandwidth.egress),
+        FIELD(cni_conf, "egressBurst", bandwidth.egress_burst),
+        FIELD(cni_conf, "shapedSubnets", shaped),
+        FIELD(cni_conf, "unshapedSubnets", unshaped),
         FIELD(cni_conf, "mtu", mtu),
         FIELD(cni_conf, "vlan", vlan),
         FIELD(cni_conf, "vlanTrunk", vlan_trunk),

@@ -44,6 +44,7 @@ struct net_network {
         struct opt_bool masquerade; /* absent: true unless internal */
         bool allow_spoofing, host_blocked, egress_blocked;
         LIST_OF(net_allow) host_access, egress;
+        struct net_bandwidth bandwidth; /* of each attachment */
 };
 
 extern const struct json_type net_network_type, net_subnet_type, net_reservation_type, net_route_type, net_dns_type;
@@ -127,7 +128,8 @@ struct cni_runtime {
         LIST_OF(cni_port) ports;
         struct strv addresses;
         const char *mac;
-        struct json_raw bandwidth, aliases, ranges;
+        struct net_bandwidth bandwidth;
+        struct json_raw aliases, ranges;
         struct cni_runtime_dns dns;
 };
 
@@ -157,6 +159,8 @@ struct cni_conf {
         struct opt_bool check_spoofing;
         bool internal, host_blocked, egress_blocked; /* ours, as are these */
         LIST_OF(net_allow) host_access, egress;
+        struct net_bandwidth bandwidth; /* as the bandwidth plugin calls it */
+        struct strv shaped, unshaped;
         uint32_t mtu, vlan;
         struct json_raw vlan_trunk;
         struct cni_ipam *ipam;

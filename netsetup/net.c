@@ -1,5 +1,6 @@
 #include "netsetup/net.h"
 #include "netsetup/attach.h"
+#include "netsetup/bandwidth.h"
 #include "netsetup/gc.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
@@ -85,10 +86,7 @@ static int look(const struct net_request *request, struct net_result *ret) {
                 struct net_record record;
                 if (attached < 0 || record_read_link(attached, links[i].name, &record) != RECORD_FOUND)
                         continue;
-                out->network = record.network;
-                out->gateways = record.gateways;
-                out->publish.at = record.policy.publish.at;
-                out->publish.n = record.policy.publish.n;
+                net_recall(out, &record);
         }
         err_clear();
         return 0;
@@ -243,6 +241,8 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
                 return ports_change(request, dry, ret);
         case NET_PORT_LIST:
                 return ports_list(request, ret);
+        case NET_BANDWIDTH:
+                return bandwidth_change(request, dry, ret);
         case NET_RELOAD:
                 return reload_run(request, dry, ret);
         case NET_WATCH:

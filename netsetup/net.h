@@ -27,6 +27,8 @@ enum net_op_kind {
         NET_WAYS,     /* masquerade and published ports, when all else works */
         NET_WAYS_OFF, /* and of all the first to go */
         NET_UNGUARD,  /* what is left of the rules of a link that is gone */
+        NET_SHAPE,    /* bandwidth, before anything can be sent */
+        NET_UNSHAPE,
 };
 
 /* Facts about links that are only known once they exist. */
@@ -46,6 +48,7 @@ struct net_op {
         const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
         const struct net_policy *policy;   /* of rules; NULL: nobody remembers it, the rules are looked for */
         int index;                         /* NET_DELETE */
+        const char *alias;                 /* NET_UNSHAPE: whose it is */
         enum net_op_state state;
         const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
 };
@@ -80,6 +83,9 @@ void net_hands_close(struct net_hands *hands);
 
 /* describe.c: one more link of the result, as people see it.  id NULL: that of its tag. */
 struct net_link *net_describe(struct nl *nl, const struct link_info *link, const char *id, struct net_result *result);
+/* What the record of an attachment says about it. */
+struct net_record;
+void net_recall(struct net_link *link, const struct net_record *record);
 /* Our links on this host: those of the request's id and interface, or all. */
 int net_find_links(struct nl *nl, const struct net_request *request, struct link_info **ret_links, size_t *ret_n);
 

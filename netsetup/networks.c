@@ -1,4 +1,5 @@
 #include "netsetup/networks.h"
+#include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -310,6 +311,7 @@ void network_shape(struct net_request *request, const struct net_network *networ
         policy->allow_spoofing |= network->allow_spoofing;
         policy->host_blocked |= network->host_blocked;
         policy->egress_blocked |= network->egress_blocked || network->internal;
+        policy->bandwidth = shape_merge(&network->bandwidth, &policy->bandwidth);
         if (!policy->host_access.n) {
                 policy->host_access.at = network->host_access.at;
                 policy->host_access.n = network->host_access.n;

@@ -1,5 +1,6 @@
 #include "netsetup/filter.h"
 #include "netsetup/net.h"
+#include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
@@ -74,6 +75,8 @@ struct net_plan net_plan(const struct net_request *r) {
          * there is no link of this name to tag: it was looked for. */
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
+        if (shape_words(&r->policy.bandwidth))
+                add(&plan, (struct net_op){ NET_SHAPE, .link = link, .policy = &r->policy });
         plan_inside(&plan, r);
         /* Late, because the bridge is shared: whatever fails before has not touched its addresses. */
         bridge.kind = NET_ADDRESS;
@@ -93,6 +96,7 @@ struct net_plan net_plan(const struct net_request *r) {
 
 void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
         add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
+        add(plan, (struct net_op){ NET_UNSHAPE, .link = link->name, .alias = link->alias });
         add(plan, (struct net_op){ NET_DELETE, .link = link->name, .index = link->index });
         add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
 }
@@ -142,6 +146,10 @@ const char *net_op_words(const struct net_op *op) {
                 return str_format("take away the published ports of %s", op->link);
         case NET_UNGUARD:
                 return str_format("take away the rules of %s", op->link);
+        case NET_SHAPE:
+                return str_format("limit bandwidth of %s to %s", op->link, shape_words(&op->policy->bandwidth));
+        case NET_UNSHAPE:
+                return str_format("delete link %s if it is there", shape_device(op->link));
         }
         return "";
 }

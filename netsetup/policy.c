@@ -1,4 +1,5 @@
 #include "netsetup/policy.h"
+#include "netsetup/shape.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -250,7 +251,7 @@ int policy_check(const struct net_policy *policy) {
                 return fail_words(EINVAL, "--host-access: only together with --block-host");
         if (policy->egress.n && !policy->egress_blocked)
                 return fail_words(EINVAL, "--allow: only together with --block-egress");
-        return 0;
+        return shape_check(&policy->bandwidth);
 }
 
 static const char *range_words(uint32_t first, uint32_t count) {

@@ -24,6 +24,13 @@ struct net_allow {
         uint32_t port;        /* 0: any */
 };
 
+/* What the link lets through, in bits a second, and at once after a silence, in bits; absent or 0: no limit, and a
+ * burst that fits the rate. */
+struct net_bandwidth {
+        struct opt_u64 ingress, ingress_burst; /* into the container */
+        struct opt_u64 egress, egress_burst;   /* out of it */
+};
+
 struct net_policy {
         const char *id, *interface;   /* the tag */
         const char *link, *bridge;    /* names on the host */
@@ -37,9 +44,10 @@ struct net_policy {
         bool egress_blocked; /* nothing beyond the bridge can be reached but for egress */
         LIST_OF(net_publish) publish;
         LIST_OF(net_allow) host_access, egress;
+        struct net_bandwidth bandwidth;
 };
 
-extern const struct json_type net_policy_type, net_publish_type, net_allow_type; /* model.c */
+extern const struct json_type net_policy_type, net_publish_type, net_allow_type, net_bandwidth_type; /* model.c */
 
 /* Something beyond plain TCP: its number, and whether it has ports.  NULL when there is none of that name. */
 struct policy_protocol {

@@ -1,75 +1,31 @@
 #include "netsetup/ports.h"
 #include "netsetup/filter.h"
 #include "netsetup/forward.h"
-#include "netsetup/record.h"
+#include "netsetup/living.h"
 #include "netsetup/reload.h"
-#include "netsetup/tag.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
-#include "specs/base/fd.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Everything that is needed, with the lock. */
+/* The packet filter too. */
 struct ports {
-        int root, lock, attached;
-        struct nl filter, host;
-        struct net_record record;
-        struct link_info link;
+        struct living living;
+        struct nl filter;
 };
 
 static void close_ports(struct ports *ports) {
         nl_closep(&ports->filter);
-        nl_closep(&ports->host);
-        ports->attached = fd_close(ports->attached);
-        ports->lock = fd_close(ports->lock);
-        ports->root = fd_close(ports->root);
+        living_close(&ports->living);
 }
 
 #define autoports __attribute__((cleanup(close_ports))) struct ports
 
-/* The one attachment that is meant: the interface's, or the only one of the id. */
-static int find(const struct net_request *request, struct ports *ports) {
-        struct net_records all;
-        const char *boot = NULL;
-        size_t n = 0;
-        int r = record_boot(&boot);
-        if (r < 0 || (r = record_list(ports->attached, &all)) < 0)
-                return r;
-        for (size_t i = 0; i < all.records.n; i++) {
-                const struct net_record *record = &all.records.at[i];
-                if (!str_eq(record->policy.id, request->id) || !str_eq(record->boot, boot) ||
-                    (request->interface && !str_eq(record->policy.interface, request->interface)))
-                        continue;
-                ports->record = *record;
-                n++;
-        }
-        if (n > 1)
-                return fail_words(EINVAL, "it has %zu interfaces: say which (--ifname)", n);
-        if (n == 1)
-                r = link_get(&ports->host, ports->record.policy.link, &ports->link);
-        if (n == 0 || r == -ENODEV || (r == 0 && !tag_is_of(ports->link.alias, request->id, NULL)))
-                return fail_words(ENODEV, "not attached");
-        return r;
-}
-
 static int open_ports(const struct net_request *request, struct ports *ret) {
-        int r = net_lock(request->root, &ret->root, &ret->lock);
-        if (r < 0 || (r = record_folder(ret->root, "attached", &ret->attached)) < 0 || (r = nl_open(&ret->host)) < 0 ||
-            (r = nft_open(&ret->filter)) < 0)
-                return r;
-        return find(request, ret);
-}
-
-static void say(struct ports *ports, struct net_result *ret) {
-        struct net_link *out = net_describe(&ports->host, &ports->link, ports->record.policy.id, ret);
-        out->network = ports->record.network;
-        out->gateways = ports->record.gateways;
-        out->publish.at = ports->record.policy.publish.at;
-        out->publish.n = ports->record.policy.publish.n;
-        err_clear();
+        int r = living_open(request, &ret->living);
+        return r < 0 ? r : nft_open(&ret->filter);
 }
 
 static bool is_same(const struct net_publish *a, const struct net_publish *b) {
@@ -105,7 +61,7 @@ static int with(struct ports *ports, const struct net_policy *asked, struct net_
         added.publish.at = all.publish.at + n;
         added.publish.n = asked->publish.n;
         int r = policy_check(&all);
-        if (r < 0 || (r = filter_check_free(&ports->filter, &ports->host, &added)) < 0)
+        if (r < 0 || (r = filter_check_free(&ports->filter, &ports->living.host, &added)) < 0)
                 return r;
         *policy = all;
         return 0;
@@ -113,19 +69,19 @@ static int with(struct ports *ports, const struct net_policy *asked, struct net_
 
 /* The record, then the maps; back again when they refuse. */
 static int put(struct ports *ports, const struct net_policy *policy) {
-        struct net_record before = ports->record;
+        struct net_record before = ports->living.record;
         struct forward_changes changes = { 0 };
         int r = forward_enable(policy, &changes);
         if (r == 0)
-                r = forward_hairpin(&ports->host, policy);
-        ports->record.policy = *policy;
-        if (r < 0 || (r = record_write(ports->attached, &ports->record)) < 0)
+                r = forward_hairpin(&ports->living.host, policy);
+        ports->living.record.policy = *policy;
+        if (r < 0 || (r = record_write(ports->living.attached, &ports->living.record)) < 0)
                 return r;
         r = filter_replace(&ports->filter, &before.policy, policy);
         if (r < 0) {
                 struct err_saved saved;
                 err_save(&saved);
-                (void)!record_write(ports->attached, &before);
+                (void)!record_write(ports->living.attached, &before);
                 forward_undo(&changes);
                 err_restore(&saved);
         }
@@ -133,13 +89,15 @@ static int put(struct ports *ports, const struct net_policy *policy) {
 }
 
 int ports_change(const struct net_request *request, FILE *dry, struct net_result *ret) {
-        autoports ports = { .root = -1, .lock = -1, .attached = -1 };
+        autoports ports = { .living = LIVING_NONE };
         bool is_add = request->command == NET_PORT_ADD;
         int r = open_ports(request, &ports);
         if (r < 0)
                 return r;
-        struct net_policy policy = ports.record.policy;
-        const struct reload reload = { .filter = &ports.filter, .host = &ports.host, .attached = ports.attached };
+        struct net_policy policy = ports.living.record.policy;
+        const struct reload reload = { .filter = &ports.filter,
+                                       .host = &ports.living.host,
+                                       .attached = ports.living.attached };
         if (!dry && (r = reload_if_gone(&reload)) < 0)
                 return r;
         r = is_add ? with(&ports, &request->policy, &policy) : without(&request->policy, &policy);
@@ -147,14 +105,14 @@ int ports_change(const struct net_request *request, FILE *dry, struct net_result
                 fprintf(dry, "host     %s %s\n", is_add ? "publish" : "publish no more",
                         policy_publish_words(&request->policy.publish.at[i]));
         if (r == 0 && !dry && (r = put(&ports, &policy)) == 0)
-                say(&ports, ret);
+                living_say(&ports.living, ret);
         return r;
 }
 
 int ports_list(const struct net_request *request, struct net_result *ret) {
-        autoports ports = { .root = -1, .lock = -1, .attached = -1 };
+        autoports ports = { .living = LIVING_NONE };
         int r = open_ports(request, &ports);
         if (r == 0)
-                say(&ports, ret);
+                living_say(&ports.living, ret);
         return r;
 }

@@ -1,4 +1,5 @@
 #include "netsetup/request.h"
+#include "netsetup/shape.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -22,6 +23,7 @@ static const struct json_field net_link_fields[] = {
         FIELD(net_link, "addresses", addresses),
         FIELD(net_link, "gateways", gateways),
         LIST(net_link, "publish", publish, net_publish),
+        OBJECT(net_link, "bandwidth", bandwidth, net_bandwidth),
         FIELD(net_link, "switched", switched),
 };
 static TYPE(net_link);
@@ -149,6 +151,34 @@ int request_take_mtu(struct net_request *request, const char *word) {
                 return fail_words(EINVAL, "mtu %s: not a number in 68..65535", word);
         request->mtu = (uint32_t)mtu;
         return 0;
+}
+
+static int take_rate(const char *what, const char *word, struct opt_u64 *ret) {
+        const char *why = str_eq(word, "none") ? NULL : shape_parse_rate(word, &ret->v);
+        ret->set = true;
+        return why ? fail_words(EINVAL, "%s %s: %s", what, word, why) : 0;
+}
+
+int request_take_ingress(struct net_request *request, const char *word) {
+        return take_rate("ingress", word, &request->policy.bandwidth.ingress);
+}
+
+int request_take_egress(struct net_request *request, const char *word) {
+        return take_rate("egress", word, &request->policy.bandwidth.egress);
+}
+
+static int take_burst(const char *what, const char *word, struct opt_u64 *ret) {
+        const char *why = shape_parse_burst(word, &ret->v);
+        ret->set = true;
+        return why ? fail_words(EINVAL, "%s %s: %s", what, word, why) : 0;
+}
+
+int request_take_ingress_burst(struct net_request *request, const char *word) {
+        return take_burst("ingress burst", word, &request->policy.bandwidth.ingress_burst);
+}
+
+int request_take_egress_burst(struct net_request *request, const char *word) {
+        return take_burst("egress burst", word, &request->policy.bandwidth.egress_burst);
 }
 
 int request_take_publish(struct net_request *request, const char *word) {
@@ -307,6 +337,17 @@ static int check_attach(struct net_request *request) {
         return 0;
 }
 
+static int check_bandwidth(struct net_request *request) {
+        const struct net_bandwidth *asked = &request->policy.bandwidth;
+        if (request->command == NET_NETWORK_CREATE) {
+                request->words.bandwidth = shape_merge(&request->words.bandwidth, asked);
+                return shape_check(asked);
+        }
+        if (asked->ingress.set || asked->egress.set || asked->ingress_burst.set || asked->egress_burst.set)
+                return 0;
+        return fail_words(EINVAL, "--ingress or --egress is missing");
+}
+
 int request_check(struct net_request *request) {
         static const enum net_command of_network = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_SHOW;
         /* Another root is another world: its networks are its own. */
@@ -318,11 +359,16 @@ int request_check(struct net_request *request) {
                 request->face = "cli";
         if (!request->network && request->command & of_network)
                 return fail_words(EINVAL, "the name of a network is missing");
-        if (!request->id &&
-            request->command & (NET_ATTACH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST))
+        if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL |
+                                                NET_PORT_LIST | NET_BANDWIDTH))
                 return fail_words(EINVAL, "an id is missing");
         if (!request->policy.publish.n && request->command & (NET_PORT_ADD | NET_PORT_DEL))
                 return fail_words(EINVAL, "--publish is missing");
+        if (request->command & (NET_BANDWIDTH | NET_NETWORK_CREATE)) {
+                int r = check_bandwidth(request);
+                if (r < 0)
+                        return r;
+        }
         if (!request->netns && request->command & (NET_ATTACH | NET_LOOPBACK))
                 return fail_words(EINVAL, "--netns is missing");
         return request->command == NET_ATTACH ? check_attach(request) : 0;

@@ -28,6 +28,7 @@ enum net_command {
         NET_RELOAD = 1 << 13,
         NET_WATCH = 1 << 14,
         NET_HOOK = 1 << 15, /* of its face only */
+        NET_BANDWIDTH = 1 << 16,
 };
 
 /* Routes of an interface beside the default ones. */
@@ -79,6 +80,7 @@ struct net_link {
         struct strv addresses;
         struct strv gateways; /* as recorded by attach: the kernel shows routes to those inside only */
         LIST_OF(net_publish) publish;
+        struct net_bandwidth bandwidth;
         struct strv switched; /* switches of the kernel that were turned for it: "net/ipv4/ip_forward" */
         const char *network;  /* NULL: none */
 };
@@ -117,6 +119,10 @@ int request_take_mac(struct net_request *request, const char *word);
 int request_take_publish(struct net_request *request, const char *word);
 int request_take_host_access(struct net_request *request, const char *word);
 int request_take_allow(struct net_request *request, const char *word);
+int request_take_ingress(struct net_request *request, const char *word);
+int request_take_ingress_burst(struct net_request *request, const char *word);
+int request_take_egress(struct net_request *request, const char *word);
+int request_take_egress_burst(struct net_request *request, const char *word);
 int request_take_mtu(struct net_request *request, const char *word);
 
 /* What must be true of the words together; fills in what was left out. */

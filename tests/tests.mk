@@ -2,7 +2,7 @@
 TIDY_SRCS := $(sort $(RUNDLET_SRCS) $(NETSETUP_SRCS) $(INIT_SRCS))
 UNIT_SRCS := $(wildcard tests/unit/*_test.c)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
-TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BUILD)/tests/calls
+TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BUILD)/tests/calls $(BUILD)/tests/flow
 # A test that includes a header of netsetup is linked with netsetup's objects, every other one with rundlet's.
 NETSETUP_TESTS := $(if $(UNIT_SRCS)$(FUZZ_SRCS),$(shell grep -l '"netsetup/' $(UNIT_SRCS) $(FUZZ_SRCS)))
 UNIT_PROGRAMS := $(UNIT_SRCS:%.c=$(BUILD)/%)
@@ -94,7 +94,7 @@ $(BUILD)/tests/fuzz/%_fuzz:
 	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(RUNDLET_LIBS) $(NETSETUP_LIBS)
 
-$(BUILD)/tests/reaper $(BUILD)/tests/pty: $(BUILD)/tests/%: $(BUILD)/tests/%.o
+$(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/flow: $(BUILD)/tests/%: $(BUILD)/tests/%.o
 	$(if $(SAYS),@echo "  LINK   $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 

@@ -29,7 +29,7 @@ mounts() {
 modules() {
   mkdir -p "/lib/modules/$VM_RELEASE"
   mount --bind "$VM_KERNEL/lib/modules/$VM_RELEASE" "/lib/modules/$VM_RELEASE"
-  modprobe -q -a loop bfq ext4 veth bridge br_netfilter nf_tables nft_chain_nat nft_masq nft_nat nft_ct nft_redir nft_fib_inet \
+  modprobe -q -a loop bfq ext4 veth bridge br_netfilter nf_tables ifb sch_htb sch_fq_codel sch_ingress cls_u32 act_mirred nft_chain_nat nft_masq nft_nat nft_ct nft_redir nft_fib_inet \
     nft_limit nft_log tun dummy vxlan macvlan ipvlan wireguard unix_diag inet_diag tcp_diag udp_diag packet_diag \
     netlink_diag af_packet_diag
   chmod 666 /dev/net/tun 2>/dev/null
