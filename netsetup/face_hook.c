@@ -85,6 +85,8 @@ static const struct hook_word {
         { "address", OF_SPACED, request_take_address },
         { "mac", OF_EACH, request_take_mac },
         { "mtu", OF_EACH, request_take_mtu },
+        { "ingress", OF_EACH, request_take_ingress },
+        { "egress", OF_EACH, request_take_egress },
         { "publish", OF_FIRST, request_take_publish },
         { "host-access", OF_ALL, request_take_host_access },
         { "allow", OF_ALL, request_take_allow },

@@ -208,10 +208,11 @@ is_stopped() { # ID
 @test "annotations of the config: fixed address, MAC, interface, isolation; hooks written by hand" {
   net network create web --subnet 10.9.0.0/24
   config '.annotations = {"org.rundlet.net.address": "10.9.0.77", "org.rundlet.net.mac": "02:00:00:00:00:77",
-    "org.rundlet.net.interface": "net0", "org.rundlet.net.isolate": "true"}'
+    "org.rundlet.net.interface": "net0", "org.rundlet.net.isolate": "true", "org.rundlet.net.egress": "10mbit"}'
   up one --net web
   [ "$(net status one -j | jq -c '.links[0] | [.interface, .addresses[0], .mac, .isolated]')" = \
     '["net0","10.9.0.77/24","02:00:00:00:00:77",true]' ]
+  net status one | grep -q 10mbit
   on_host delete --force one
   # without --net: the same hooks in config.json, no files
   config --arg netsetup "$NETSETUP" '.annotations["org.rundlet.net.name"] = "web" |

@@ -35,6 +35,7 @@ static const struct {
         { STATE("created", "7", NAME("a") MORE("address", "banana")), "org.rundlet.net.address: address banana" },
         { STATE("created", "7", NAME("a") MORE("address", "10.0.0.2/24")), "its prefix length is that of the network" },
         { STATE("created", "7", NAME("a") MORE("publish", "80")), "org.rundlet.net.publish: " },
+        { STATE("created", "7", NAME("a") MORE("ingress", "fast")), "org.rundlet.net.ingress: " },
         { STATE("created", "7", NAME("a") MORE("isolate", "yes")), "org.rundlet.net.isolate: yes: neither true nor" },
         { STATE("created", "7", NAME("a") MORE("files", "box")), "org.rundlet.net.files: box: not an absolute path" },
         { STATE("created", "7", NAME("a") MORE("hostname", "a b")), "org.rundlet.net.hostname: a b: only letters" },
