@@ -61,7 +61,7 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all bench bench-cgroup help clean install uninstall
+.PHONY: all bench bench-cgroup bench-net help clean install uninstall
 
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
@@ -128,5 +128,8 @@ bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare pr
 bench-cgroup: all $(TEST_TOOLS) ## what cgroups cost: one of 1,000 containers; the calls of `create` beside crun's
 	@BUILD=$(BUILD) tests/native.sh tests/bench/cgroup.sh many
 	@tests/vm/run.sh env BUILD=$(BUILD) tests/bench/cgroup.sh calls
+
+bench-net: all $(TEST_TOOLS) ## attach and detach by netsetup, the CNI plugins and netavark (ROUNDS=30 COUNT=1000)
+	@BUILD=$(BUILD) tests/native.sh tests/bench/net.sh
 
 -include $(shell find $(BUILD) -name real -prune -o -name '*.d' -type f -print 2>/dev/null)
