@@ -214,6 +214,12 @@ is_stopped() { # ID
     '["net0","10.9.0.77/24","02:00:00:00:00:77",true]' ]
   net status one | grep -q 10mbit
   on_host delete --force one
+  # create and start are the same in two
+  on_host create --bundle "$BUNDLE" --net web one
+  [ "$(address_of one)" = 10.9.0.77 ]
+  on_host start one
+  within one grep -qx '10.9.0.77 box one' /etc/hosts
+  on_host delete --force one
   # without --net: the same hooks in config.json, no files
   config --arg netsetup "$NETSETUP" '.annotations["org.rundlet.net.name"] = "web" |
     .hooks = {prestart: [{path: $netsetup, args: ["netsetup", "hook"]}], poststop: [{path: $netsetup, args: ["netsetup", "hook"]}]}'
