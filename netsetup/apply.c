@@ -1,3 +1,4 @@
+#include "netsetup/direct.h"
 #include "netsetup/filter.h"
 #include "netsetup/net.h"
 #include "netsetup/reload.h"
@@ -46,21 +47,46 @@ static void build_port(struct nl_batch *batch, const struct net_op *op, const st
         link_put_port(batch, op->link, tag_alias(op->request->id, op->request->interface), &op->request->port);
 }
 
+static void build_direct(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
+        const struct direct_link link = {
+                .mode = op->request->direct,
+                .name = op->link,
+                .uplink = hands->found[op->slot].index,
+                .netns = hands->netns,
+                .mac = op->request->has_mac ? op->request->mac : NULL,
+                .mtu = op->request->mtu,
+        };
+        direct_put(batch, &link);
+}
+
+static void build_name(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
+        const struct net_request *request = op->request;
+        direct_put_name(batch, hands->found[op->slot].index, request->interface,
+                        tag_alias(request->id, request->interface));
+}
+
 static void build_address(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
         address_put_add(batch, hands->found[op->slot].index, op->address);
 }
 
 static void build_route(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
-        route_put_default(batch, hands->found[op->slot].index, op->address);
+        if (op->request->direct && op->request->direct->is_without_arp)
+                route_put_link(batch, hands->found[op->slot].index, op->address->family, NULL);
+        else
+                route_put_default(batch, hands->found[op->slot].index, op->address);
 }
 
 static void build_path(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
-        route_put(batch, hands->found[op->slot].index, &op->path->destination, &op->path->gateway);
+        const struct net_path *path = op->path;
+        if (op->request->direct && op->request->direct->is_without_arp)
+                route_put_link(batch, hands->found[op->slot].index, path->destination.family, &path->destination);
+        else
+                route_put(batch, hands->found[op->slot].index, &path->destination, &path->gateway);
 }
 
 static void build_delete(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
         (void)hands;
-        link_put_delete(batch, op->index);
+        link_put_delete_in(batch, op->index, op->netns);
 }
 
 static int run_find_free(struct net_op *op, struct net_hands *hands) {
@@ -196,6 +222,7 @@ static const struct {
         [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
         [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
         [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
+        [NET_DIRECT] = { .build = build_direct },   [NET_NAME] = { .build = build_name },
         [NET_ROUTE] = { .build = build_route },     [NET_PATH] = { .build = build_path },
         [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
         [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
@@ -213,7 +240,10 @@ static bool is_tolerated(const struct net_op *op, int error) {
 
 static int refused(const struct net_op *op, const struct nl_answer *answer) {
         const char *what = net_op_words(op);
-        if (op->kind == NET_VETH && answer->error == EEXIST)
+        if (op->kind == NET_DIRECT && answer->error == EOPNOTSUPP)
+                return fail_words(EOPNOTSUPP, "%s: the kernel has no %s (module %s)", what, op->request->direct->kind,
+                                  op->request->direct->kind);
+        if ((op->kind == NET_VETH || op->kind == NET_NAME) && answer->error == EEXIST)
                 return fail_words(EEXIST, "%s: %s exists there", what, op->request->interface);
         if (answer->words)
                 return fail_words(answer->error, "%s: %s (%s)", what, strerror(answer->error), answer->words);
@@ -229,7 +259,7 @@ static int send_group(struct net_op *ops, size_t n, struct net_hands *hands) {
         int r = nl_run(ops->is_inside ? &hands->inside : &hands->host, &batch, &reply);
         if (r < 0) {
                 /* Nobody knows how far the kernel came; only the link is worth a look. */
-                if (ops->kind == NET_VETH)
+                if (ops->kind == NET_VETH || ops->kind == NET_DIRECT)
                         ops->state = NET_OP_DONE;
                 return fail_in(r, "%s", net_op_words(ops));
         }
@@ -281,6 +311,9 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_FORWARD) {
                 forward_undo(&hands->forward);
+        } else if (op->kind == NET_DIRECT) {
+                if (direct_delete(&hands->host, &op->request->policy, (uint32_t)hands->number) < 0)
+                        log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_BRIDGE || op->kind == NET_VETH) {
                 undo_link(op, hands);
         } else if (op->kind == NET_RA_OFF && op->before) {

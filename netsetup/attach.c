@@ -1,4 +1,5 @@
 #include "netsetup/attach.h"
+#include "netsetup/direct.h"
 #include "netsetup/gc.h"
 #include "netsetup/ipam.h"
 #include "netsetup/netns.h"
@@ -37,9 +38,10 @@ static int know_network(struct attaching *a) {
         else if (network_load(request->networks, request->network, &a->network) < 0)
                 return -err_errno();
         int r = ipam_pool(&a->network, &a->pool);
-        if (r == 0)
-                network_shape(request, &a->network);
-        return r;
+        if (r < 0)
+                return r;
+        network_shape(request, &a->network);
+        return request->direct ? direct_check_request(request) : 0;
 }
 
 /* The largest packet of the link that leads to the world, 0 when none does. */
@@ -73,7 +75,7 @@ static int find_uplink_mtu(struct nl *nl, uint32_t *ret) {
 
 /* Ours to choose, so that the record knows it before there is a link. */
 static void choose_mac(struct net_request *request) {
-        if (request->has_mac)
+        if (request->has_mac || (request->direct && !request->direct->has_own_mac))
                 return;
         (void)!getrandom(request->mac, sizeof(request->mac), 0);
         request->mac[0] = (uint8_t)((request->mac[0] & ~1U) | 2U);
@@ -84,9 +86,13 @@ static void choose_mac(struct net_request *request) {
 static int forget_earlier(struct attaching *a) {
         struct net_record earlier;
         int r = record_read(a->gc.attached, a->request.id, a->request.interface, &earlier);
-        if (r < 0)
-                return r;
-        return r == RECORD_FOUND && gc_is_dead(&a->gc, earlier.policy.link) ? gc_take_away(&a->gc, &earlier) : 0;
+        if (r != RECORD_FOUND)
+                return r < 0 ? r : 0;
+        if (gc_is_dead(&a->gc, earlier.policy.link))
+                return gc_take_away(&a->gc, &earlier);
+        if (earlier.number.set)
+                return fail_words(EEXIST, "%s is attached already", earlier.policy.interface);
+        return 0;
 }
 
 static int lease(struct attaching *a) {
@@ -103,7 +109,7 @@ static int lease(struct attaching *a) {
         if (!request->network)
                 return 0;
         int r = ipam_take(a->gc.root, &a->pool, &ask, &leased);
-        if (r == 0 && !request->mtu)
+        if (r == 0 && !request->mtu && !request->direct)
                 r = find_uplink_mtu(a->gc.nl, &request->mtu);
         return r < 0 ? r : network_address(request, &a->network, &leased);
 }
@@ -114,7 +120,7 @@ static void fill_policy(struct net_request *request) {
         policy->interface = request->interface;
         policy->link = tag_link_name(request->id, request->interface);
         policy->bridge = request->bridge;
-        policy->mac = link_mac_text(request->mac);
+        policy->mac = request->has_mac ? link_mac_text(request->mac) : NULL;
         policy->isolated = request->port.isolated;
         for (size_t i = 0; i < request->addresses.n; i++)
                 strv_add(&policy->addresses, request->addresses.at[i].text);
@@ -132,6 +138,7 @@ static int begin_record(struct attaching *a, const struct net_hands *hands) {
                 .netns = request->netns,
                 .owner = request->owner,
                 .policy = request->policy,
+                .number = { request->direct != NULL, (uint32_t)hands->number },
         };
         for (size_t i = 0; i < request->gateways.n; i++)
                 strv_add(&a->record.gateways, request->gateways.at[i].text);
@@ -139,13 +146,20 @@ static int begin_record(struct attaching *a, const struct net_hands *hands) {
         return r < 0 ? r : record_begin(a->gc.attached, &a->record);
 }
 
+/* The link, wherever it is. */
+static int find_made(struct attaching *a, const struct net_hands *hands, struct link_info *ret) {
+        const struct net_policy *policy = &a->request.policy;
+        return a->request.direct ? direct_get(a->gc.nl, policy, (uint32_t)hands->number, ret)
+                                 : link_get(a->gc.nl, policy->link, ret);
+}
+
 /* Leases and record go when the link is gone; when it could not be taken back they stay, for gc. */
-static void give_up(struct attaching *a) {
+static void give_up(struct attaching *a, const struct net_hands *hands) {
         struct err_saved saved;
         struct link_info link;
         err_save(&saved);
         const char *name = a->request.policy.link;
-        if (link_get(a->gc.nl, name, &link) == -ENODEV) {
+        if (find_made(a, hands, &link) == -ENODEV) {
                 if (a->request.network)
                         (void)!ipam_give_back(a->gc.root, a->request.network, name);
                 (void)!record_remove(a->gc.attached, name);
@@ -174,7 +188,7 @@ static int make(struct attaching *a, struct net_hands *hands) {
         if (r == 0)
                 r = record_keep(a->gc.attached, a->request.policy.link);
         if (r < 0)
-                give_up(a);
+                give_up(a, hands);
         return r;
 }
 
@@ -208,11 +222,17 @@ int attach_run(const struct net_request *request, FILE *dry, struct net_result *
         a.gc.attached = attached;
         a.gc.filter = &hands.filter;
         hands.attached = attached;
+        if (a.request.direct && (r = netns_give_number(&hands.host, hands.netns, &hands.number)) < 0)
+                return r;
         if ((r = make(&a, &hands)) < 0)
                 return r;
+        if (a.request.direct && (r = find_made(&a, &hands, &hands.found[NET_SLOT_LINK])) < 0)
+                return fail_in(r, "look at link %s", a.request.policy.link);
         struct net_link *out = net_describe(&hands.host, &hands.found[NET_SLOT_LINK], request->id, ret);
-        ret->bridge_mac = link_mac_text(hands.found[NET_SLOT_BRIDGE].mac);
-        ret->link_mac = link_mac_text(hands.found[NET_SLOT_LINK].mac);
+        if (!a.request.direct) {
+                ret->bridge_mac = link_mac_text(hands.found[NET_SLOT_BRIDGE].mac);
+                ret->link_mac = link_mac_text(hands.found[NET_SLOT_LINK].mac);
+        }
         net_recall(out, &a.record);
         for (size_t i = 0; i < hands.forward.list.n; i++)
                 strv_add(&out->switched, hands.forward.list.at[i].name);
@@ -306,7 +326,10 @@ int detach_run(const struct net_request *request, FILE *dry, struct net_result *
         int r = nl_open(&hands.host);
         if (r == 0 && !dry && (r = net_lock(request->root, &root, &lock)) == 0)
                 r = record_folder(root, "attached", &attached);
+        if (dry && record_look(request->root, &attached) < 0)
+                err_clear();
         if (r < 0 || (r = net_find_links(&hands.host, request, &links, &n)) < 0 ||
+            (attached >= 0 && (r = direct_find(&hands.host, attached, request, &links, &n)) < 0) ||
             (r = check_leads_to(&hands.host, request, links, n)) < 0)
                 return r;
         const char *name = tag_link_name(request->id, request->interface ? request->interface : "eth0");

@@ -62,6 +62,12 @@ static const struct words_option options[] = {
           .take = request_take_network },
         { "bridge", 0, NET_ATTACH, "NAME", "The bridge, without a network", .take = request_take_bridge },
         { "bridge", 0, NET_NETWORK_CREATE, "NAME", "The bridge (net-NAME)", .take = request_take_bridge },
+        { "kind", 0, NET_NETWORK_CREATE, "bridge|macvlan|ipvlan", "What attach makes (a port of a bridge)",
+          .take = request_take_kind },
+        { "uplink", 0, NET_NETWORK_CREATE, "NAME", "The host's interface that macvlan and ipvlan links are on",
+          .take = request_take_uplink },
+        { "mode", 0, NET_NETWORK_CREATE, "MODE",
+          "macvlan: bridge, private, vepa, passthru (bridge); ipvlan: l2, l3, l3s (l2)", .take = request_take_mode },
         { "subnet", 0, NET_NETWORK_CREATE, "CIDR", "A subnet; again for more (a free /24)", .is_many = true,
           .take = request_take_subnet },
         { "ipv6", '6', NET_NETWORK_CREATE, NULL, "A unique local IPv6 subnet too", .flag = FLAG_IPV6 },
@@ -232,12 +238,14 @@ static void print_networks(const struct net_networks *networks, FILE *out) {
         for (size_t i = 0; i < n; i++) {
                 const struct net_network *network = &networks->networks.at[i];
                 struct strv flags = { 0 };
+                if (network->kind)
+                        strv_add(&flags, network->kind);
                 if (network->isolate)
                         strv_add(&flags, "isolate");
                 if (network->internal)
                         strv_add(&flags, "internal");
-                const char *const row[COLUMNS] = { network->name, network->bridge, subnets_of(network),
-                                                   or_dash(str_join(&flags, ",")) };
+                const char *const row[COLUMNS] = { network->name, network->bridge ? network->bridge : network->uplink,
+                                                   subnets_of(network), or_dash(str_join(&flags, ",")) };
                 memcpy(rows[i + 1], row, sizeof(row));
         }
         print_table((const char *const(*)[COLUMNS])rows, n + 1, out);
@@ -245,8 +253,13 @@ static void print_networks(const struct net_networks *networks, FILE *out) {
 
 static void print_network(const struct net_networks *networks, FILE *out) {
         const struct net_network *network = networks->networks.at;
-        fprintf(out, "%s\n  bridge     %s%s%s\n", network->name, network->bridge, network->isolate ? ", isolated" : "",
-                network->internal ? ", internal" : "");
+        if (network->kind)
+                fprintf(out, "%s\n  kind       %s\n  uplink     %s\n", network->name, network->kind, network->uplink);
+        else
+                fprintf(out, "%s\n  bridge     %s%s%s\n", network->name, network->bridge,
+                        network->isolate ? ", isolated" : "", network->internal ? ", internal" : "");
+        if (network->mode)
+                fprintf(out, "  mode       %s\n", network->mode);
         for (size_t i = 0; i < network->subnets.n; i++)
                 fprintf(out, "  subnet     %s, gateway %s\n", network->subnets.at[i].subnet,
                         or_dash(network->subnets.at[i].gateway));

@@ -1,4 +1,5 @@
 #include "netsetup/gc.h"
+#include "netsetup/direct.h"
 #include "netsetup/filter.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
@@ -11,6 +12,16 @@
 
 enum { GC_NO_FILTER = 1 };
 
+/* Of a link that is not here: nor in the namespace where its record says it was born. */
+static bool is_nowhere(struct gc *gc, const char *link) {
+        struct net_record record;
+        struct link_info info;
+        bool is_known = record_read_link(gc->attached, link, &record) == RECORD_FOUND && record.number.set;
+        int r = is_known ? direct_get(gc->nl, &record.policy, record.number.v, &info) : -ENODEV;
+        err_clear();
+        return r == -ENODEV;
+}
+
 bool gc_is_dead(void *data, const char *link) {
         struct gc *gc = data;
         struct link_info info;
@@ -20,7 +31,9 @@ bool gc_is_dead(void *data, const char *link) {
                 err_clear();
                 return false;
         }
-        return r == -ENODEV || !tag_read(info.alias, &tag) || record_is_begun(gc->attached, link);
+        if (record_is_begun(gc->attached, link))
+                return true;
+        return r == -ENODEV ? is_nowhere(gc, link) : !tag_read(info.alias, &tag);
 }
 
 static int delete_link(struct nl *nl, const struct link_info *link) {
@@ -79,6 +92,8 @@ int gc_take_away(struct gc *gc, const struct net_record *record) {
         r = link_get(gc->nl, policy->link, &link);
         if (r == 0 && tag_is_of(link.alias, policy->id, policy->interface))
                 r = delete_link(gc->nl, &link);
+        if (r == -ENODEV && record->number.set)
+                r = direct_delete(gc->nl, policy, record->number.v);
         if ((r < 0 && r != -ENODEV) || (r = remove_rules(gc, policy, FILTER_GUARD)) < 0)
                 return r;
         if (record->network && (r = ipam_give_back(gc->root, record->network, policy->link)) < 0)

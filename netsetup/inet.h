@@ -56,6 +56,9 @@ void route_put_default(struct nl_batch *batch, int link, const struct net_addres
 void route_put(struct nl_batch *batch, int link, const struct net_address *destination,
                const struct net_address *gateway);
 
+/* A route that leads to the link itself, without a gateway; destination NULL: the default one. */
+void route_put_link(struct nl_batch *batch, int link, int family, const struct net_address *destination);
+
 struct net_found_route {
         struct net_address destination;
         uint32_t link; /* index; 0: none or many */

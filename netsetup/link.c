@@ -78,8 +78,14 @@ void link_put_up(struct nl_batch *batch, int index, bool up) {
               (struct ifinfomsg){ .ifi_index = index, .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP });
 }
 
-void link_put_delete(struct nl_batch *batch, int index) {
+void link_put_delete_in(struct nl_batch *batch, int index, int netns) {
         begin(batch, RTM_DELLINK, 0, (struct ifinfomsg){ .ifi_index = index });
+        if (netns >= 0)
+                nl_put_u32(batch, IFLA_TARGET_NETNSID, (uint32_t)netns);
+}
+
+void link_put_delete(struct nl_batch *batch, int index) {
+        link_put_delete_in(batch, index, -1);
 }
 
 void link_put_get(struct nl_batch *batch, const char *name) {

@@ -51,6 +51,8 @@ void link_put_hairpin(struct nl_batch *batch, const char *name);
 /* Sets the link up or down. */
 void link_put_up(struct nl_batch *batch, int index, bool up);
 void link_put_delete(struct nl_batch *batch, int index);
+/* In the namespace the kernel calls netns (-1: ours). */
+void link_put_delete_in(struct nl_batch *batch, int index, int netns);
 /* Asks for one link: by name, or by index in the namespace the kernel calls netns (-1: ours). */
 void link_put_get(struct nl_batch *batch, const char *name);
 void link_put_get_index(struct nl_batch *batch, int index, int netns);

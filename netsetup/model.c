@@ -85,7 +85,10 @@ TYPE(net_dns);
 
 static const struct json_field net_network_fields[] = {
         FIELD(net_network, "name", name, .flags = J_REQUIRED),
-        FIELD(net_network, "bridge", bridge, .flags = J_REQUIRED),
+        FIELD(net_network, "kind", kind),
+        FIELD(net_network, "bridge", bridge),
+        FIELD(net_network, "uplink", uplink),
+        FIELD(net_network, "mode", mode),
         LIST(net_network, "subnets", subnets, net_subnet, .flags = J_KEEP_EMPTY),
         LIST(net_network, "reservations", reservations, net_reservation),
         LIST(net_network, "routes", routes, net_route),

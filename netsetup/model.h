@@ -31,7 +31,9 @@ struct net_dns {
 
 struct net_network {
         const char *name;
-        const char *bridge; /* on the host */
+        const char *bridge; /* on the host; NULL when the kind has none */
+        const char *kind;   /* NULL: a bridge; "macvlan", "ipvlan": links of their own on the uplink (direct.h) */
+        const char *uplink, *mode;
         LIST_OF(net_subnet) subnets;
         LIST_OF(net_reservation) reservations;
         LIST_OF(net_route) routes;

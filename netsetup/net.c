@@ -1,6 +1,7 @@
 #include "netsetup/net.h"
 #include "netsetup/attach.h"
 #include "netsetup/bandwidth.h"
+#include "netsetup/direct.h"
 #include "netsetup/gc.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
@@ -76,11 +77,13 @@ static int look(const struct net_request *request, struct net_result *ret) {
         int r = nl_open(&nl);
         if (r < 0 || (r = net_find_links(&nl, request, &links, &n)) < 0)
                 return r;
-        if (request->id && n == 0)
-                return fail_words(ENODEV, "not attached");
         /* Who may not read the records sees the links without them. */
         if (record_look(request->root, &attached) < 0)
                 err_clear();
+        if (attached >= 0 && (r = direct_find(&nl, attached, request, &links, &n)) < 0)
+                return r;
+        if (request->id && n == 0)
+                return fail_words(ENODEV, "not attached");
         for (size_t i = 0; i < n; i++) {
                 struct net_link *out = net_describe(&nl, &links[i], request->id, ret);
                 struct net_record record;
@@ -160,7 +163,9 @@ static int remove_network(const struct net_request *request, FILE *dry) {
         if ((r = record_boot(&gc.boot)) < 0 || (r = check_unused(&gc, &network, &all)) < 0)
                 return r;
         if (dry) {
-                fprintf(dry, "host     delete bridge %s if it was made here and has no ports\n", network.bridge);
+                if (network.bridge)
+                        fprintf(dry, "host     delete bridge %s if it was made here and has no ports\n",
+                                network.bridge);
                 fprintf(dry, "host     delete network %s and its leases\n", network.name);
                 return 0;
         }
@@ -168,7 +173,8 @@ static int remove_network(const struct net_request *request, FILE *dry) {
                 if (all.records.at[i].network && str_eq(all.records.at[i].network, network.name) &&
                     (r = gc_take_away(&gc, &all.records.at[i])) < 0)
                         return r;
-        if ((r = delete_bridge(&nl, network.bridge)) < 0 || (r = ipam_forget(root, network.name)) < 0)
+        if ((network.bridge && (r = delete_bridge(&nl, network.bridge)) < 0) ||
+            (r = ipam_forget(root, network.name)) < 0)
                 return r;
         return network_remove(request->networks, network.name);
 }

@@ -17,6 +17,8 @@ enum net_op_kind {
         NET_UP,
         NET_VETH,
         NET_PORT,
+        NET_DIRECT, /* a link of the container's own on the uplink, and then its name and tag */
+        NET_NAME,
         NET_ADDRESS,
         NET_ROUTE,
         NET_PATH,
@@ -32,7 +34,7 @@ enum net_op_kind {
 };
 
 /* Facts about links that are only known once they exist. */
-enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_LINK, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
+enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_UPLINK, NET_SLOT_LINK, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
 
 enum net_op_state { NET_OP_PENDING, NET_OP_DONE, NET_OP_TOLERATED };
 
@@ -47,7 +49,7 @@ struct net_op {
         const struct net_path *path;
         const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
         const struct net_policy *policy;   /* of rules; NULL: nobody remembers it, the rules are looked for */
-        int index;                         /* NET_DELETE */
+        int index, netns;                  /* NET_DELETE: and the kernel's number of its namespace, -1: ours */
         const char *alias;                 /* NET_UNSHAPE: whose it is */
         enum net_op_state state;
         const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
@@ -72,6 +74,7 @@ struct net_hands {
         struct nl host, inside;
         struct nl filter; /* opened by the first operation that needs it */
         int netns;
+        int number;   /* of netns, as the kernel calls it here; of attachments without a bridge */
         int attached; /* folder of the records, for rules that have to be built anew */
         struct forward_changes forward;
         struct link_info found[NET_SLOTS];

@@ -78,3 +78,19 @@ int netns_number(struct nl *nl, int netns, int *ret) {
         *ret = (int)nl_u32(nl_find(reply.messages[0], sizeof(header), NETNSA_NSID), UINT32_MAX);
         return 0;
 }
+
+int netns_give_number(struct nl *nl, int netns, int *ret) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        struct rtgenmsg header = { .rtgen_family = AF_UNSPEC };
+        nl_begin(&batch, RTM_NEWNSID, 0, &header, sizeof(header));
+        nl_put_u32(&batch, NETNSA_FD, (uint32_t)netns);
+        nl_put_u32(&batch, NETNSA_NSID, UINT32_MAX);
+        int r = nl_run(nl, &batch, &reply);
+        if (r < 0)
+                return r;
+        if (reply.answers[0].error && reply.answers[0].error != EEXIST)
+                return fail(reply.answers[0].error, "give network namespace a number");
+        r = netns_number(nl, netns, ret);
+        return r == 0 && *ret < 0 ? fail(EPROTO, "give network namespace a number") : r;
+}

@@ -16,5 +16,7 @@ bool netns_is_own(int netns);
 
 /* The number by which the kernel calls the namespace in ours, -1 when it never had to. */
 int netns_number(struct nl *nl, int netns, int *ret);
+/* The same, and if it never had to, now it has. */
+int netns_give_number(struct nl *nl, int netns, int *ret);
 
 #endif

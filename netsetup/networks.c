@@ -1,4 +1,5 @@
 #include "netsetup/networks.h"
+#include "netsetup/direct.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
@@ -36,7 +37,11 @@ static int load(const char *folder, const char *name, struct net_network *ret) {
         if (!str_eq(ret->name, name))
                 return fail_words(EINVAL, "%s: name is %s", path, ret->name);
         struct net_request unused = { 0 };
-        if ((r = request_take_bridge(&unused, ret->bridge)) < 0 || (r = ipam_pool(ret, &pool)) < 0)
+        if (!ret->kind && !ret->bridge)
+                return fail_words(EINVAL, "%s: bridge: required", path);
+        if ((r = direct_check_network(ret)) < 0 ||
+            (!ret->kind && (r = request_take_bridge(&unused, ret->bridge)) < 0) ||
+            (ret->kind && (r = request_take_uplink(&unused, ret->uplink)) < 0) || (r = ipam_pool(ret, &pool)) < 0)
                 return fail_in(r, "%s", path);
         return 0;
 }
@@ -270,20 +275,31 @@ static void write_gateways(struct net_network *network, const struct ipam_pool *
                                         network->subnets.at[k].gateway = pool->sets[i].ranges.at[j].gateway.text;
 }
 
+static int find_uplink(struct nl *nl, const char *name) {
+        struct link_info link;
+        int r = link_get(nl, name, &link);
+        return r == -ENODEV ? fail_words(ENODEV, "uplink %s: there is no such interface", name) : r;
+}
+
 int network_plan(const struct net_request *request, struct nl *nl, struct net_network *ret) {
         struct net_network network = request->words;
         struct takens takens = { 0 };
         struct ipam_pool pool;
         network.name = request->network;
-        network.bridge = request->bridge ? request->bridge : network_bridge(request->network);
+        network.bridge = request->bridge || network.kind ? request->bridge : network_bridge(request->network);
         network.mtu = request->mtu;
         network.isolate = request->port.isolated;
         network.hairpin = request->port.hairpin;
         network.internal = request->is_internal;
-        int r = take_networks(request, &takens);
+        int r = direct_check_network(&network);
         if (r == 0)
+                r = take_networks(request, &takens);
+        if (r == 0 && network.kind)
+                r = find_uplink(nl, network.uplink);
+        /* The subnet of the uplink is a route of this host. */
+        if (r == 0 && !network.kind)
                 r = take_routes(nl, AF_INET, &takens);
-        if (r == 0)
+        if (r == 0 && !network.kind)
                 r = take_routes(nl, AF_INET6, &takens);
         if (r == 0 && network.subnets.n == 0)
                 r = choose_subnet(&network, &takens);
@@ -301,6 +317,14 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
  */
 void network_shape(struct net_request *request, const struct net_network *network) {
         struct net_policy *policy = &request->policy;
+        if (network->kind) {
+                request->direct = direct_mode(network->kind, network->mode);
+                request->uplink = network->uplink;
+                request->has_no_bridge_address = true;
+                if (!request->mtu)
+                        request->mtu = network->mtu;
+                return;
+        }
         request->bridge = network->bridge;
         request->port.isolated |= network->isolate;
         request->port.hairpin |= network->hairpin;

@@ -1,3 +1,4 @@
+#include "netsetup/direct.h"
 #include "netsetup/filter.h"
 #include "netsetup/net.h"
 #include "netsetup/shape.h"
@@ -27,7 +28,14 @@ static void add_inside(struct net_plan *plan, struct net_op op, size_t *joined) 
 static void plan_inside(struct net_plan *plan, const struct net_request *r) {
         struct net_op op = { NET_FIND, .is_inside = true, .link = r->interface, .slot = NET_SLOT_INSIDE };
         size_t joined = 0;
+        if (r->direct)
+                op.link = tag_link_name(r->id, r->interface);
         add(plan, op);
+        op.request = r;
+        op.kind = NET_NAME;
+        if (r->direct)
+                add_inside(plan, op, &joined);
+        op.link = r->interface;
         op.kind = NET_ADDRESS;
         for (size_t i = 0; i < r->addresses.n; i++) {
                 op.address = &r->addresses.at[i];
@@ -38,7 +46,6 @@ static void plan_inside(struct net_plan *plan, const struct net_request *r) {
         op.kind = NET_ROUTE;
         for (size_t i = 0; i < r->gateways.n && !r->has_no_default; i++) {
                 op.address = &r->gateways.at[i];
-                op.request = r;
                 add_inside(plan, op, &joined);
         }
         op.kind = NET_PATH;
@@ -55,10 +62,24 @@ static void plan_loopback(struct net_plan *plan) {
         add(plan, op);
 }
 
+/* The name is looked for here as well: the id may have a port of that interface. */
+static void plan_direct(struct net_plan *plan, const struct net_request *r) {
+        const char *link = tag_link_name(r->id, r->interface);
+        add(plan, (struct net_op){ NET_FIND_FREE, .link = link, .request = r });
+        add(plan, (struct net_op){ NET_FIND, .link = r->uplink, .slot = NET_SLOT_UPLINK });
+        add(plan, (struct net_op){ NET_DIRECT, .link = link, .request = r, .slot = NET_SLOT_UPLINK });
+        plan_inside(plan, r);
+        plan_loopback(plan);
+}
+
 struct net_plan net_plan(const struct net_request *r) {
         struct net_plan plan = { 0 };
         if (r->command == NET_LOOPBACK) {
                 plan_loopback(&plan);
+                return plan;
+        }
+        if (r->direct) {
+                plan_direct(&plan, r);
                 return plan;
         }
         const char *link = tag_link_name(r->id, r->interface);
@@ -95,9 +116,15 @@ struct net_plan net_plan(const struct net_request *r) {
 }
 
 void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
+        struct net_op op = { NET_DELETE, .link = link->name, .index = link->index, .netns = -1 };
+        if (link->peer == link->index) {
+                op.netns = link->peer_netns;
+                add(plan, op);
+                return;
+        }
         add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
         add(plan, (struct net_op){ NET_UNSHAPE, .link = link->name, .alias = link->alias });
-        add(plan, (struct net_op){ NET_DELETE, .link = link->name, .index = link->index });
+        add(plan, op);
         add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
 }
 
@@ -124,13 +151,23 @@ const char *net_op_words(const struct net_op *op) {
                                   op->request->interface);
         case NET_PORT:
                 return port_words(op);
+        case NET_DIRECT:
+                return str_format("make %s link %s on %s inside (%s)", op->request->direct->kind, op->link,
+                                  op->request->uplink, op->request->direct->mode);
+        case NET_NAME:
+                return str_format("name it %s, tag %s", op->request->interface,
+                                  tag_alias(op->request->id, op->request->interface));
         case NET_ADDRESS:
                 return str_format("add address %s to %s%s", op->address->text, op->link,
                                   op->is_bridge ? " unless it is there" : "");
         case NET_ROUTE:
+                if (op->request->direct && op->request->direct->is_without_arp)
+                        return str_format("add default route to %s", op->link);
                 return str_format("add default route via %s%s", op->address->text,
                                   op->request->network ? " unless there is one" : "");
         case NET_PATH:
+                if (op->request->direct && op->request->direct->is_without_arp)
+                        return str_format("add route to %s by %s", op->path->destination.text, op->link);
                 return str_format("add route to %s via %s", op->path->destination.text, op->path->gateway.text);
         case NET_DELETE:
                 return str_format("delete link %s", op->link);

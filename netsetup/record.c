@@ -37,6 +37,7 @@ static const struct json_field net_record_fields[] = {
         FIELD(net_record, "network", network),
         FIELD(net_record, "face", face, .flags = J_REQUIRED),
         FIELD(net_record, "netns", netns, .flags = J_REQUIRED),
+        FIELD(net_record, "number", number),
         OBJECT(net_record, "identity", identity, net_identity, .flags = J_REQUIRED),
         OBJECT(net_record, "owner", owner, net_owner),
         FIELD(net_record, "gateways", gateways),

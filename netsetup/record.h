@@ -29,6 +29,8 @@ struct net_record {
         const char *network; /* NULL: none; the leases are below its name */
         const char *face;    /* who made it: "cli", "cni", "hook" */
         const char *netns;   /* word it was given by */
+        /* Of a link that is in the namespace only (direct.h): the kernel's number for that, while it lives. */
+        struct opt_u32 number;
         struct net_identity identity;
         struct net_owner owner;
         struct strv gateways;

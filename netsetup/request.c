@@ -208,6 +208,22 @@ int request_take_network(struct net_request *request, const char *word) {
         return 0;
 }
 
+/* Whether there is such a kind or mode, direct.c knows. */
+int request_take_kind(struct net_request *request, const char *word) {
+        request->words.kind = str_eq(word, "bridge") ? NULL : word;
+        return 0;
+}
+
+int request_take_mode(struct net_request *request, const char *word) {
+        request->words.mode = word;
+        return 0;
+}
+
+int request_take_uplink(struct net_request *request, const char *word) {
+        request->words.uplink = word;
+        return check_link_name("uplink", word);
+}
+
 int request_take_subnet(struct net_request *request, const char *word) {
         struct net_address subnet;
         const char *why = address_parse_subnet(word, &subnet);

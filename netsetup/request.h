@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+struct direct_mode;
+
 enum net_command {
         NET_ATTACH = 1 << 0,
         NET_DETACH = 1 << 1,
@@ -42,9 +44,11 @@ struct net_request {
         const char *interface; /* its name inside; NULL for detach: all of the id */
         const char *netns;     /* path or process id; NULL: not given */
         const char *bridge;
-        const char *root;     /* folder of lock, records and leases */
-        const char *networks; /* folder of the named networks */
-        const char *network;  /* name; NULL: none */
+        const char *root;                 /* folder of lock, records and leases */
+        const char *networks;             /* folder of the named networks */
+        const char *network;              /* name; NULL: none */
+        const struct direct_mode *direct; /* of a network without a bridge; NULL: a bridge */
+        const char *uplink;
         /* What a network is: read from its file, or given by a face that has it (CNI); of `network create` what the
          * words say. */
         const struct net_network *config;
@@ -108,6 +112,9 @@ int request_take_address(struct net_request *request, const char *word);
 int request_take_gateway(struct net_request *request, const char *word);
 int request_take_bridge_address(struct net_request *request, const char *word);
 int request_take_network(struct net_request *request, const char *word);
+int request_take_kind(struct net_request *request, const char *word);
+int request_take_uplink(struct net_request *request, const char *word);
+int request_take_mode(struct net_request *request, const char *word);
 int request_take_subnet(struct net_request *request, const char *word);
 int request_take_subnet_gateway(struct net_request *request, const char *word);
 int request_take_range(struct net_request *request, const char *word);

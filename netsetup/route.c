@@ -8,29 +8,36 @@ static size_t bytes_of(int family) {
         return family == AF_INET6 ? 16 : 4;
 }
 
-static void begin(struct nl_batch *batch, int link, const struct net_address *gateway, uint8_t prefix) {
+/* A route of that family; destination and gateway may be NULL. */
+static void put(struct nl_batch *batch, int link, int family, const struct net_address *destination,
+                const struct net_address *gateway) {
         struct rtmsg header = {
-                .rtm_family = (uint8_t)gateway->family,
-                .rtm_dst_len = prefix,
+                .rtm_family = (uint8_t)family,
+                .rtm_dst_len = destination ? destination->prefix : 0,
                 .rtm_table = RT_TABLE_MAIN,
                 .rtm_protocol = RTPROT_STATIC,
-                .rtm_scope = RT_SCOPE_UNIVERSE,
+                .rtm_scope = gateway || family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
                 .rtm_type = RTN_UNICAST,
         };
         nl_begin(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-        nl_put(batch, RTA_GATEWAY, gateway->bytes, bytes_of(gateway->family));
+        if (gateway)
+                nl_put(batch, RTA_GATEWAY, gateway->bytes, bytes_of(family));
         nl_put_u32(batch, RTA_OIF, (uint32_t)link);
+        if (destination && destination->prefix)
+                nl_put(batch, RTA_DST, destination->bytes, bytes_of(family));
 }
 
 void route_put_default(struct nl_batch *batch, int link, const struct net_address *gateway) {
-        begin(batch, link, gateway, 0);
+        put(batch, link, gateway->family, NULL, gateway);
 }
 
 void route_put(struct nl_batch *batch, int link, const struct net_address *destination,
                const struct net_address *gateway) {
-        begin(batch, link, gateway, destination->prefix);
-        if (destination->prefix)
-                nl_put(batch, RTA_DST, destination->bytes, bytes_of(destination->family));
+        put(batch, link, gateway->family, destination, gateway);
+}
+
+void route_put_link(struct nl_batch *batch, int link, int family, const struct net_address *destination) {
+        put(batch, link, family, destination, NULL);
 }
 
 void route_put_dump(struct nl_batch *batch, int family) {
