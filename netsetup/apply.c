@@ -84,6 +84,11 @@ static void build_path(struct nl_batch *batch, const struct net_op *op, const st
                 route_put(batch, hands->found[op->slot].index, &path->destination, &path->gateway);
 }
 
+static void build_down(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
+        (void)hands;
+        link_put_up(batch, op->index, false);
+}
+
 static void build_delete(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands) {
         (void)hands;
         link_put_delete_in(batch, op->index, op->netns);
@@ -218,16 +223,27 @@ static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
 } kinds[] = {
-        [NET_FIND_FREE] = { .run = run_find_free }, [NET_BRIDGE] = { .build = build_bridge },
-        [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
-        [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
-        [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
-        [NET_DIRECT] = { .build = build_direct },   [NET_NAME] = { .build = build_name },
-        [NET_ROUTE] = { .build = build_route },     [NET_PATH] = { .build = build_path },
-        [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
-        [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
-        [NET_WAYS] = { .run = run_ways },           [NET_WAYS_OFF] = { .run = run_ways_off },
-        [NET_UNGUARD] = { .run = run_unguard },     [NET_SHAPE] = { .run = run_shape },
+        [NET_FIND_FREE] = { .run = run_find_free },
+        [NET_BRIDGE] = { .build = build_bridge },
+        [NET_FIND] = { .run = run_find },
+        [NET_RA_OFF] = { .run = run_ra_off },
+        [NET_UP] = { .build = build_up },
+        [NET_VETH] = { .build = build_veth },
+        [NET_PORT] = { .build = build_port },
+        [NET_ADDRESS] = { .build = build_address },
+        [NET_DIRECT] = { .build = build_direct },
+        [NET_NAME] = { .build = build_name },
+        [NET_ROUTE] = { .build = build_route },
+        [NET_PATH] = { .build = build_path },
+        [NET_DOWN] = { .build = build_down },
+        [NET_DELETE] = { .build = build_delete },
+        [NET_PORTS_FREE] = { .run = run_ports_free },
+        [NET_GUARD] = { .run = run_guard },
+        [NET_FORWARD] = { .run = run_forward },
+        [NET_WAYS] = { .run = run_ways },
+        [NET_WAYS_OFF] = { .run = run_ways_off },
+        [NET_UNGUARD] = { .run = run_unguard },
+        [NET_SHAPE] = { .run = run_shape },
         [NET_UNSHAPE] = { .run = run_unshape },
 };
 
@@ -235,7 +251,8 @@ static const struct {
 static bool is_tolerated(const struct net_op *op, int error) {
         if (op->kind == NET_ROUTE && error == EEXIST && op->request && op->request->network)
                 return true;
-        return (error == EEXIST && op->is_bridge) || (error == ENODEV && op->kind == NET_DELETE);
+        return (error == EEXIST && op->is_bridge) ||
+               (error == ENODEV && (op->kind == NET_DELETE || op->kind == NET_DOWN));
 }
 
 static int refused(const struct net_op *op, const struct nl_answer *answer) {

@@ -10,8 +10,8 @@ struct filter_policies {
         LIST_OF(net_policy) list;
 };
 
-/* The two halves of what an attachment has: the guard comes before its link and goes after it, so that the link is
- * never without; the ways to it come when it works, and go first. */
+/* The two halves of what an attachment has: the guard comes before its link and goes when that is down, so that nothing
+ * passes without; the ways to it come when it works, and go first. */
 enum filter_half { FILTER_GUARD = 1, FILTER_WAYS = 2 };
 
 /* The tables are there as laid out; false in *ret when one is not: somebody flushed the firewall, or nobody has

@@ -22,13 +22,14 @@ enum net_op_kind {
         NET_ADDRESS,
         NET_ROUTE,
         NET_PATH,
+        NET_DOWN, /* nothing passes a link that goes */
         NET_DELETE,
         NET_PORTS_FREE, /* nobody else publishes them */
         NET_GUARD,      /* the rules of a port, before there is one */
         NET_FORWARD,
         NET_WAYS,     /* masquerade and published ports, when all else works */
         NET_WAYS_OFF, /* and of all the first to go */
-        NET_UNGUARD,  /* what is left of the rules of a link that is gone */
+        NET_UNGUARD,  /* what is left of the rules of a link that is down */
         NET_SHAPE,    /* bandwidth, before anything can be sent */
         NET_UNSHAPE,
 };
@@ -49,8 +50,8 @@ struct net_op {
         const struct net_path *path;
         const struct net_request *request; /* NET_FIND_FREE, NET_VETH, NET_PORT */
         const struct net_policy *policy;   /* of rules; NULL: nobody remembers it, the rules are looked for */
-        int index, netns;                  /* NET_DELETE: and the kernel's number of its namespace, -1: ours */
-        const char *alias;                 /* NET_UNSHAPE: whose it is */
+        int index, netns;  /* NET_DOWN, NET_DELETE: and the kernel's number of its namespace, -1: ours */
+        const char *alias; /* NET_UNSHAPE: whose it is */
         enum net_op_state state;
         const char *before; /* NET_RA_OFF: what it replaced, NULL when nothing */
 };

@@ -124,8 +124,11 @@ void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
         }
         add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
         add(plan, (struct net_op){ NET_UNSHAPE, .link = link->name, .alias = link->alias });
-        add(plan, op);
+        /* A link that is down needs no guard.  The kernel clears the rules away while it waits for the link to go; the
+         * other way round it would wait twice. */
+        add(plan, (struct net_op){ NET_DOWN, .link = link->name, .index = link->index });
         add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
+        add(plan, op);
 }
 
 static const char *port_words(const struct net_op *op) {
@@ -169,6 +172,8 @@ const char *net_op_words(const struct net_op *op) {
                 if (op->request->direct && op->request->direct->is_without_arp)
                         return str_format("add route to %s by %s", op->path->destination.text, op->link);
                 return str_format("add route to %s via %s", op->path->destination.text, op->path->gateway.text);
+        case NET_DOWN:
+                return str_format("set %s down", op->link);
         case NET_DELETE:
                 return str_format("delete link %s", op->link);
         case NET_PORTS_FREE:
