@@ -99,21 +99,29 @@ static bool is_owner(const struct net_record *record, const struct net_owner *ow
         return record->owner.container && owner->container && str_eq(record->owner.container, owner->container);
 }
 
-static bool shares_network(const struct net_records *all, const struct net_record *whose,
-                           const struct net_record *other) {
-        for (size_t i = 0; other->network && i < all->records.n; i++) {
-                const struct net_record *own = &all->records.at[i];
-                if (is_owner(own, &whose->owner) && own->network && str_eq(own->network, other->network))
-                        return true;
-        }
-        return false;
+static struct strv networks_of(const struct net_records *all, const struct net_owner *owner) {
+        struct strv networks = { 0 };
+        for (size_t i = 0; i < all->records.n; i++)
+                if (all->records.at[i].network && is_owner(&all->records.at[i], owner))
+                        strv_add(&networks, all->records.at[i].network);
+        return networks;
 }
 
-static void add_lines(struct strv *lines, const struct net_record *record, const char *names) {
+static const char *lines_of(const struct net_record *record, const char *names) {
+        struct strv lines = { 0 };
         for (size_t i = 0; i < record->policy.addresses.n; i++) {
                 const char *address = record->policy.addresses.at[i];
-                strv_add(lines, str_format("%.*s %s\n", (int)strcspn(address, "/"), address, names));
+                strv_add(&lines, str_format("%.*s %s\n", (int)strcspn(address, "/"), address, names));
         }
+        return str_join(&lines, "");
+}
+
+/* What each is called by others: in the order of the records, made once for all files. */
+static const char *const *lines_of_all(const struct net_records *all) {
+        const char **lines = arena_array(all->records.n + 1, sizeof(*lines));
+        for (size_t i = 0; i < all->records.n; i++)
+                lines[i] = lines_of(&all->records.at[i], all->records.at[i].policy.id);
+        return lines;
 }
 
 /* Nobody takes a name away from the container itself: what is its own, or localhost, is said by no other. */
@@ -122,21 +130,26 @@ static bool may_be_called(const struct net_record *whose, const char *name) {
                !(whose->owner.hostname && str_eq(name, whose->owner.hostname));
 }
 
-const char *names_hosts(const struct net_records *all, const struct net_record *whose) {
-        struct strv lines = { 0 };
+static const char *hosts_of(const struct net_records *all, const char *const *lines_by_others,
+                            const struct net_record *whose) {
+        struct strv lines = { 0 }, networks = networks_of(all, &whose->owner);
         const char *id = whose->policy.id, *hostname = whose->owner.hostname;
         const char *own = hostname && !str_eq(hostname, id) ? str_format("%s %s", hostname, id) : id;
         strv_add(&lines, "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
         for (size_t i = 0; i < all->records.n; i++)
                 if (is_owner(&all->records.at[i], &whose->owner))
-                        add_lines(&lines, &all->records.at[i], own);
+                        strv_add(&lines, lines_of(&all->records.at[i], own));
         for (size_t i = 0; i < all->records.n; i++) {
                 const struct net_record *other = &all->records.at[i];
-                if (!is_owner(other, &whose->owner) && may_be_called(whose, other->policy.id) &&
-                    shares_network(all, whose, other))
-                        add_lines(&lines, other, other->policy.id);
+                if (other->network && strv_has(&networks, other->network) && may_be_called(whose, other->policy.id) &&
+                    !is_owner(other, &whose->owner))
+                        strv_add(&lines, lines_by_others[i]);
         }
         return str_join(&lines, "");
+}
+
+const char *names_hosts(const struct net_records *all, const struct net_record *whose) {
+        return hosts_of(all, lines_of_all(all), whose);
 }
 
 /* Records of an earlier boot, or of attachments that were never finished, are of nobody. */
@@ -157,11 +170,10 @@ static bool is_first(const struct net_records *all, size_t index) {
 }
 
 static bool is_concerned(const struct net_records *all, const struct net_record *record, const struct strv *networks) {
-        for (size_t i = 0; i < networks->n; i++) {
-                const struct net_record member = { .network = networks->at[i] };
-                if (shares_network(all, record, &member))
+        struct strv own = networks_of(all, &record->owner);
+        for (size_t i = 0; i < own.n; i++)
+                if (strv_has(networks, own.at[i]))
                         return true;
-        }
         return false;
 }
 
@@ -174,11 +186,12 @@ int names_write_hosts(const char *root, const struct strv *networks, const struc
             (r = record_list(attached, &all)) < 0)
                 return r;
         keep_living(&all, boot);
+        const char *const *lines = lines_of_all(&all);
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
                 if (!record->owner.files || !is_first(&all, i) || !is_concerned(&all, record, networks))
                         continue;
-                r = rewrite(record->owner.files, "hosts", names_hosts(&all, record));
+                r = rewrite(record->owner.files, "hosts", hosts_of(&all, lines, record));
                 if (r < 0 && is_owner(record, owner))
                         return r;
                 if (r < 0 && r != -ENOENT)
