@@ -1,6 +1,7 @@
 #include "netsetup/direct.h"
 #include "netsetup/filter.h"
 #include "netsetup/net.h"
+#include "netsetup/overlay.h"
 #include "netsetup/reload.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
@@ -120,6 +121,14 @@ static int run_find(struct net_op *op, struct net_hands *hands) {
         return r;
 }
 
+static int run_overlay(struct net_op *op, struct net_hands *hands) {
+        bool is_made = false;
+        int r = overlay_make(&hands->host, op->request->overlay, &hands->found[op->slot], &is_made);
+        if (r == 0 && !is_made)
+                op->state = NET_OP_TOLERATED;
+        return r;
+}
+
 static const char *ra_path(const struct net_op *op) {
         return str_format("/proc/sys/net/ipv6/conf/%s/accept_ra", op->link);
 }
@@ -231,6 +240,7 @@ static const struct {
         [NET_VETH] = { .build = build_veth },
         [NET_PORT] = { .build = build_port },
         [NET_ADDRESS] = { .build = build_address },
+        [NET_OVERLAY] = { .run = run_overlay },
         [NET_DIRECT] = { .build = build_direct },
         [NET_NAME] = { .build = build_name },
         [NET_ROUTE] = { .build = build_route },
@@ -328,6 +338,9 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_FORWARD) {
                 forward_undo(&hands->forward);
+        } else if (op->kind == NET_OVERLAY) {
+                if (overlay_remove(&hands->host, op->request->overlay->name) < 0)
+                        log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_DIRECT) {
                 if (direct_delete(&hands->host, &op->request->policy, (uint32_t)hands->number) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
@@ -354,7 +367,7 @@ int net_apply(struct net_plan *plan, struct net_hands *hands) {
                         r = send_group(op, n, hands);
                 } else {
                         r = kinds[op->kind].run(op, hands);
-                        if (r == 0)
+                        if (r == 0 && op->state == NET_OP_PENDING)
                                 op->state = NET_OP_DONE;
                 }
         }

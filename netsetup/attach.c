@@ -4,6 +4,7 @@
 #include "netsetup/ipam.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
+#include "netsetup/overlay.h"
 #include "netsetup/record.h"
 #include "netsetup/tag.h"
 
@@ -49,26 +50,11 @@ static int find_uplink_mtu(struct nl *nl, uint32_t *ret) {
         static const char *const worlds[] = { "192.0.2.1", "2001:db8::1" }; /* of documentation: only a default route */
         for (size_t i = 0; i < 2; i++) {
                 struct net_address world;
-                struct net_found_route route;
-                struct link_info link;
-                struct nl_batch batch = { 0 };
-                struct nl_reply reply;
                 if (address_parse_host(worlds[i], &world))
                         continue;
-                route_put_get(&batch, &world);
-                int r = nl_run(nl, &batch, &reply);
-                if (r < 0)
+                int r = overlay_mtu_towards(nl, &world, ret);
+                if (r < 0 || *ret)
                         return r;
-                if (reply.n == 0 || !route_read(reply.messages[0], &route) || !route.is_unicast || !route.link)
-                        continue;
-                batch = (struct nl_batch){ 0 };
-                link_put_get_index(&batch, (int)route.link, -1);
-                if ((r = nl_run(nl, &batch, &reply)) < 0)
-                        return r;
-                if (reply.n && link_read(reply.messages[0], &link) && !(link.flags & IFF_LOOPBACK)) {
-                        *ret = link.mtu;
-                        return 0;
-                }
         }
         return 0;
 }
@@ -109,7 +95,15 @@ static int lease(struct attaching *a) {
         if (!request->network)
                 return 0;
         int r = ipam_take(a->gc.root, &a->pool, &ask, &leased);
-        if (r == 0 && !request->mtu && !request->direct)
+        if (r == 0 && request->overlay) {
+                uint32_t most = 0;
+                r = overlay_mtu(a->gc.nl, request->overlay, &most);
+                if (r == 0 && request->mtu > most)
+                        r = fail_words(EINVAL, "mtu %u: network %s carries packets of %u bytes", request->mtu,
+                                       request->network, most);
+                if (!request->mtu)
+                        request->mtu = most;
+        } else if (r == 0 && !request->mtu && !request->direct)
                 r = find_uplink_mtu(a->gc.nl, &request->mtu);
         return r < 0 ? r : network_address(request, &a->network, &leased);
 }

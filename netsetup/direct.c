@@ -33,6 +33,8 @@ const struct direct_mode *direct_mode(const char *kind, const char *mode) {
  */
 int direct_check_network(const struct net_network *network) {
         const char *kind = network->kind;
+        if (!kind && network->uplink && !network->vxlan.id.v)
+                return fail_words(EINVAL, "uplink %s: of macvlan, ipvlan or --vxlan only", network->uplink);
         if (!kind)
                 return network->mode ? fail_words(EINVAL, "mode %s: of a macvlan or ipvlan network only", network->mode)
                                      : 0;

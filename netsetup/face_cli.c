@@ -25,7 +25,8 @@ enum {
         NETWORKS = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_LIST | NET_NETWORK_SHOW,
         PORTS = NET_PORT_ADD | NET_PORT_DEL | NET_PORT_LIST,
         LOOKING = NET_STATUS | NET_LIST | NET_NETWORK_LIST | NET_NETWORK_SHOW | NET_PORT_LIST | NET_WATCH | NET_HOOK,
-        EVERY = NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC | PORTS |
+        PEERS = NET_PEER_ADD | NET_PEER_DEL,
+        EVERY = PEERS | NET_ATTACH | NET_DETACH | NET_STATUS | NET_LIST | NET_LOOPBACK | NETWORKS | NET_GC | PORTS |
                 NET_RELOAD | NET_WATCH | NET_HOOK | NET_BANDWIDTH,
         SHAPED = NET_ATTACH | NET_NETWORK_CREATE | NET_BANDWIDTH,
 };
@@ -45,6 +46,9 @@ static const struct words_command commands[] = {
         { "port add", NET_PORT_ADD, "ID", "Publish ports of a container that runs" },
         { "port del", NET_PORT_DEL, "ID", "Publish them no more" },
         { "port list", NET_PORT_LIST, "ID", "Show the published ports" },
+        { "peer add", NET_PEER_ADD, "NAME", "Let the bridge of a network go on on one more host",
+          request_take_network },
+        { "peer del", NET_PEER_DEL, "NAME", "And no more", request_take_network },
         { "bandwidth", NET_BANDWIDTH, "ID", "Limit the bandwidth of a container that runs, or limit it no more" },
         { "reload", NET_RELOAD, NULL, "Build all rules of the packet filter anew" },
         { "watch", NET_WATCH, NULL, "Do so whenever somebody has flushed them, until a signal comes" },
@@ -64,10 +68,18 @@ static const struct words_option options[] = {
         { "bridge", 0, NET_NETWORK_CREATE, "NAME", "The bridge (net-NAME)", .take = request_take_bridge },
         { "kind", 0, NET_NETWORK_CREATE, "bridge|macvlan|ipvlan", "What attach makes (a port of a bridge)",
           .take = request_take_kind },
-        { "uplink", 0, NET_NETWORK_CREATE, "NAME", "The host's interface that macvlan and ipvlan links are on",
+        { "uplink", 0, NET_NETWORK_CREATE, "NAME",
+          "The host's interface that macvlan and ipvlan links are on, or VXLAN goes out by",
           .take = request_take_uplink },
         { "mode", 0, NET_NETWORK_CREATE, "MODE",
           "macvlan: bridge, private, vepa, passthru (bridge); ipvlan: l2, l3, l3s (l2)", .take = request_take_mode },
+        { "vxlan", 0, NET_NETWORK_CREATE, "ID", "The bridge goes on on other hosts, by VXLAN of this number",
+          .take = request_take_vxlan },
+        { "peer", 0, NET_NETWORK_CREATE | PEERS, "IP", "Another host of the VXLAN; again for more", .is_many = true,
+          .take = request_take_peer },
+        { "local", 0, NET_NETWORK_CREATE, "IP", "This host's address for the others", .take = request_take_local },
+        { "vxlan-port", 0, NET_NETWORK_CREATE, "PORT", "UDP port of the VXLAN (4789)",
+          .take = request_take_vxlan_port },
         { "subnet", 0, NET_NETWORK_CREATE, "CIDR", "A subnet; again for more (a free /24)", .is_many = true,
           .take = request_take_subnet },
         { "ipv6", '6', NET_NETWORK_CREATE, NULL, "A unique local IPv6 subnet too", .flag = FLAG_IPV6 },
@@ -166,6 +178,8 @@ int cli_read(const char *const *argv, struct cli *ret) {
         if (!command && str_eq(*word, "network"))
                 return fail_hint(fail_words(EINVAL, "network: create, delete, list or show is missing"),
                                  "netsetup --help lists them");
+        if (!command && str_eq(*word, "peer"))
+                return fail_hint(fail_words(EINVAL, "peer: add or del is missing"), "netsetup --help lists them");
         if (!command && str_eq(*word, "port"))
                 return fail_hint(fail_words(EINVAL, "port: add, del or list is missing"), "netsetup --help lists them");
         if (!command)
@@ -258,6 +272,9 @@ static void print_network(const struct net_networks *networks, FILE *out) {
         else
                 fprintf(out, "%s\n  bridge     %s%s%s\n", network->name, network->bridge,
                         network->isolate ? ", isolated" : "", network->internal ? ", internal" : "");
+        if (network->vxlan.id.v)
+                fprintf(out, "  vxlan      %u, peers %s\n", network->vxlan.id.v,
+                        or_dash(str_join(&network->vxlan.peers, ",")));
         if (network->mode)
                 fprintf(out, "  mode       %s\n", network->mode);
         for (size_t i = 0; i < network->subnets.n; i++)

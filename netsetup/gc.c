@@ -1,6 +1,7 @@
 #include "netsetup/gc.h"
 #include "netsetup/direct.h"
 #include "netsetup/filter.h"
+#include "netsetup/overlay.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
@@ -144,11 +145,25 @@ static int collect_devices(struct gc *gc, FILE *dry, struct net_collected *ret) 
         return r;
 }
 
+/* The port that leads to other hosts, when there is no other. */
+static int collect_overlay(struct gc *gc, const struct nl_reply *ports, FILE *dry, bool *ret_is_used) {
+        struct link_info port;
+        *ret_is_used = true;
+        for (size_t i = 0; i < ports->n; i++)
+                if (!link_read(ports->messages[i], &port) || !overlay_is(&port))
+                        return 0;
+        *ret_is_used = false;
+        if (ports->n && dry)
+                fprintf(dry, "host     delete link %s\n", port.name);
+        return ports->n && !dry ? delete_link(gc->nl, &port) : 0;
+}
+
 /* Bridges that we made and nobody uses any more. */
 static int collect_bridges(struct gc *gc, FILE *dry, struct net_collected *ret) {
         struct nl_batch batch = { 0 };
         struct nl_reply bridges, ports;
         struct link_info link;
+        bool is_used = false;
         link_put_dump(&batch, "bridge", 0);
         int r = nl_run(gc->nl, &batch, &bridges);
         for (size_t i = 0; r == 0 && i < bridges.n; i++) {
@@ -157,7 +172,8 @@ static int collect_bridges(struct gc *gc, FILE *dry, struct net_collected *ret) 
                         continue;
                 batch = (struct nl_batch){ 0 };
                 link_put_dump(&batch, NULL, link.index);
-                if ((r = nl_run(gc->nl, &batch, &ports)) < 0 || ports.n)
+                if ((r = nl_run(gc->nl, &batch, &ports)) < 0 || (r = collect_overlay(gc, &ports, dry, &is_used)) < 0 ||
+                    is_used)
                         continue;
                 strv_add(&ret->bridges, link.name);
                 if (dry)

@@ -39,6 +39,10 @@ static const char *command_name(enum net_command command) {
                 return "port del";
         case NET_PORT_LIST:
                 return "port list";
+        case NET_PEER_ADD:
+                return "peer add";
+        case NET_PEER_DEL:
+                return "peer del";
         case NET_BANDWIDTH:
                 return "bandwidth";
         case NET_RELOAD:

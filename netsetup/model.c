@@ -75,6 +75,14 @@ static const struct json_field net_route_fields[] = {
 };
 TYPE(net_route);
 
+static const struct json_field net_vxlan_fields[] = {
+        FIELD(net_vxlan, "id", id, .min = 1, .max = 16777215),
+        FIELD(net_vxlan, "port", port, .min = 1, .max = 65535),
+        FIELD(net_vxlan, "local", local),
+        FIELD(net_vxlan, "peers", peers),
+};
+static TYPE(net_vxlan);
+
 static const struct json_field net_dns_fields[] = {
         FIELD(net_dns, "nameservers", nameservers),
         FIELD(net_dns, "domain", domain),
@@ -89,6 +97,7 @@ static const struct json_field net_network_fields[] = {
         FIELD(net_network, "bridge", bridge),
         FIELD(net_network, "uplink", uplink),
         FIELD(net_network, "mode", mode),
+        OBJECT(net_network, "vxlan", vxlan, net_vxlan),
         LIST(net_network, "subnets", subnets, net_subnet, .flags = J_KEEP_EMPTY),
         LIST(net_network, "reservations", reservations, net_reservation),
         LIST(net_network, "routes", routes, net_route),

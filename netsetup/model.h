@@ -24,6 +24,13 @@ struct net_route {
         const char *gateway;     /* NULL: that of the subnet of the same family */
 };
 
+struct net_vxlan {
+        struct opt_u32 id; /* absent: none */
+        struct opt_u32 port;
+        const char *local; /* address of this host */
+        struct strv peers; /* of the others */
+};
+
 struct net_dns {
         struct strv nameservers, search, options;
         const char *domain;
@@ -34,6 +41,7 @@ struct net_network {
         const char *bridge; /* on the host; NULL when the kind has none */
         const char *kind;   /* NULL: a bridge; "macvlan", "ipvlan": links of their own on the uplink (direct.h) */
         const char *uplink, *mode;
+        struct net_vxlan vxlan; /* the bridge goes on on other hosts */
         LIST_OF(net_subnet) subnets;
         LIST_OF(net_reservation) reservations;
         LIST_OF(net_route) routes;

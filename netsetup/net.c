@@ -5,6 +5,7 @@
 #include "netsetup/gc.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
+#include "netsetup/overlay.h"
 #include "netsetup/ports.h"
 #include "netsetup/record.h"
 #include "netsetup/reload.h"
@@ -113,11 +114,14 @@ static int create_network(const struct net_request *request, FILE *dry, struct n
         return 0;
 }
 
-static int delete_bridge(struct nl *nl, const char *name) {
+static int delete_bridge(struct nl *nl, const struct net_network *network) {
+        const char *name = network->bridge;
         struct link_info bridge;
         struct nl_batch batch = { 0 };
         struct nl_reply reply;
-        int r = link_get(nl, name, &bridge);
+        int r = overlay_remove(nl, network->name);
+        if (r == 0)
+                r = link_get(nl, name, &bridge);
         if (r < 0)
                 return r == -ENODEV ? 0 : r;
         if (bridge.group != LINK_GROUP || !bridge.kind || !str_eq(bridge.kind, "bridge"))
@@ -173,8 +177,7 @@ static int remove_network(const struct net_request *request, FILE *dry) {
                 if (all.records.at[i].network && str_eq(all.records.at[i].network, network.name) &&
                     (r = gc_take_away(&gc, &all.records.at[i])) < 0)
                         return r;
-        if ((network.bridge && (r = delete_bridge(&nl, network.bridge)) < 0) ||
-            (r = ipam_forget(root, network.name)) < 0)
+        if ((network.bridge && (r = delete_bridge(&nl, &network)) < 0) || (r = ipam_forget(root, network.name)) < 0)
                 return r;
         return network_remove(request->networks, network.name);
 }
@@ -247,6 +250,9 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
                 return ports_change(request, dry, ret);
         case NET_PORT_LIST:
                 return ports_list(request, ret);
+        case NET_PEER_ADD:
+        case NET_PEER_DEL:
+                return overlay_change(request, dry);
         case NET_BANDWIDTH:
                 return bandwidth_change(request, dry, ret);
         case NET_RELOAD:

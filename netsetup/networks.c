@@ -1,5 +1,6 @@
 #include "netsetup/networks.h"
 #include "netsetup/direct.h"
+#include "netsetup/overlay.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 
@@ -39,9 +40,9 @@ static int load(const char *folder, const char *name, struct net_network *ret) {
         struct net_request unused = { 0 };
         if (!ret->kind && !ret->bridge)
                 return fail_words(EINVAL, "%s: bridge: required", path);
-        if ((r = direct_check_network(ret)) < 0 ||
+        if ((r = direct_check_network(ret)) < 0 || (r = overlay_check(ret)) < 0 ||
             (!ret->kind && (r = request_take_bridge(&unused, ret->bridge)) < 0) ||
-            (ret->kind && (r = request_take_uplink(&unused, ret->uplink)) < 0) || (r = ipam_pool(ret, &pool)) < 0)
+            (ret->uplink && (r = request_take_uplink(&unused, ret->uplink)) < 0) || (r = ipam_pool(ret, &pool)) < 0)
                 return fail_in(r, "%s", path);
         return 0;
 }
@@ -111,6 +112,14 @@ int network_save(const char *folder, const struct net_network *network) {
                 return fail_words(EEXIST, "network %s: exists already", network->name);
         const char *text = json_write(network, &net_network_type, true);
         return replace_file_at(dir, file, 0644, text, strlen(text));
+}
+
+int network_replace(const char *folder, const struct net_network *network) {
+        const char *text = json_write(network, &net_network_type, true);
+        autofd dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+                return fail(errno, "open folder %s", folder);
+        return replace_file_at(dir, str_format("%s%s", network->name, suffix), 0644, text, strlen(text));
 }
 
 int network_remove(const char *folder, const char *name) {
@@ -293,8 +302,10 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
         network.internal = request->is_internal;
         int r = direct_check_network(&network);
         if (r == 0)
+                r = overlay_check(&network);
+        if (r == 0)
                 r = take_networks(request, &takens);
-        if (r == 0 && network.kind)
+        if (r == 0 && network.uplink)
                 r = find_uplink(nl, network.uplink);
         /* The subnet of the uplink is a route of this host. */
         if (r == 0 && !network.kind)
@@ -326,6 +337,7 @@ void network_shape(struct net_request *request, const struct net_network *networ
                 return;
         }
         request->bridge = network->bridge;
+        request->overlay = network->vxlan.id.set ? network : NULL;
         request->port.isolated |= network->isolate;
         request->port.hairpin |= network->hairpin;
         request->has_no_default |= network->internal;

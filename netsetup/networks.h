@@ -18,6 +18,8 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
 
 /* Writes the file of a new network: -EEXIST when there is one. */
 int network_save(const char *folder, const struct net_network *network);
+/* Puts it in place of what its file says. */
+int network_replace(const char *folder, const struct net_network *network);
 int network_remove(const char *folder, const char *name);
 
 /* The name of a network's bridge when nobody chose one. */

@@ -91,6 +91,8 @@ struct net_plan net_plan(const struct net_request *r) {
                 add(&plan, (struct net_op){ NET_PORTS_FREE, .policy = &r->policy });
         for (size_t i = 0; i < sizeof(bridge_kinds) / sizeof(bridge_kinds[0]); i++)
                 add(&plan, bridge)->kind = bridge_kinds[i];
+        if (r->overlay)
+                add(&plan, (struct net_op){ NET_OVERLAY, .link = r->bridge, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_GUARD, .link = link, .policy = &r->policy });
         /* One send, so that no signal can leave a link without a tag.  The kernel goes on after a failure, and then
          * there is no link of this name to tag: it was looked for. */
@@ -157,6 +159,9 @@ const char *net_op_words(const struct net_op *op) {
         case NET_DIRECT:
                 return str_format("make %s link %s on %s inside (%s)", op->request->direct->kind, op->link,
                                   op->request->uplink, op->request->direct->mode);
+        case NET_OVERLAY:
+                return str_format("make VXLAN port %u on bridge %s unless it is there", op->request->overlay->vxlan.id.v,
+                                  op->link);
         case NET_NAME:
                 return str_format("name it %s, tag %s", op->request->interface,
                                   tag_alias(op->request->id, op->request->interface));

@@ -219,6 +219,36 @@ int request_take_mode(struct net_request *request, const char *word) {
         return 0;
 }
 
+int request_take_vxlan(struct net_request *request, const char *word) {
+        uint64_t id = 0;
+        if (parse_u64(word, 1, 16777215, &id) < 0)
+                return fail_words(EINVAL, "vxlan %s: not a number in 1..16777215", word);
+        request->words.vxlan.id = (struct opt_u32){ true, (uint32_t)id };
+        return 0;
+}
+
+int request_take_vxlan_port(struct net_request *request, const char *word) {
+        uint64_t port = 0;
+        if (parse_u64(word, 1, 65535, &port) < 0)
+                return fail_words(EINVAL, "vxlan port %s: not a number in 1..65535", word);
+        request->words.vxlan.port = (struct opt_u32){ true, (uint32_t)port };
+        return 0;
+}
+
+int request_take_local(struct net_request *request, const char *word) {
+        struct net_address address;
+        const char *why = address_parse_host(word, &address);
+        request->words.vxlan.local = word;
+        return why ? fail_words(EINVAL, "local address %s: %s", word, why) : 0;
+}
+
+int request_take_peer(struct net_request *request, const char *word) {
+        struct net_address address;
+        const char *why = address_parse_host(word, &address);
+        strv_add(&request->words.vxlan.peers, word);
+        return why ? fail_words(EINVAL, "peer %s: %s", word, why) : 0;
+}
+
 int request_take_uplink(struct net_request *request, const char *word) {
         request->words.uplink = word;
         return check_link_name("uplink", word);
@@ -365,7 +395,9 @@ static int check_bandwidth(struct net_request *request) {
 }
 
 int request_check(struct net_request *request) {
-        static const enum net_command of_network = NET_NETWORK_CREATE | NET_NETWORK_DELETE | NET_NETWORK_SHOW;
+        static const enum net_command of_peers = NET_PEER_ADD | NET_PEER_DEL, of_network = NET_NETWORK_CREATE |
+                                                                                           NET_NETWORK_DELETE |
+                                                                                           NET_NETWORK_SHOW | of_peers;
         /* Another root is another world: its networks are its own. */
         if (!request->networks)
                 request->networks = request->root ? str_path(request->root, "networks") : "/etc/netsetup/networks";
@@ -375,6 +407,8 @@ int request_check(struct net_request *request) {
                 request->face = "cli";
         if (!request->network && request->command & of_network)
                 return fail_words(EINVAL, "the name of a network is missing");
+        if (!request->words.vxlan.peers.n && request->command & of_peers)
+                return fail_words(EINVAL, "--peer is missing");
         if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL |
                                                 NET_PORT_LIST | NET_BANDWIDTH))
                 return fail_words(EINVAL, "an id is missing");

@@ -31,6 +31,8 @@ enum net_command {
         NET_WATCH = 1 << 14,
         NET_HOOK = 1 << 15, /* of its face only */
         NET_BANDWIDTH = 1 << 16,
+        NET_PEER_ADD = 1 << 17,
+        NET_PEER_DEL = 1 << 18,
 };
 
 /* Routes of an interface beside the default ones. */
@@ -49,6 +51,7 @@ struct net_request {
         const char *network;              /* name; NULL: none */
         const struct direct_mode *direct; /* of a network without a bridge; NULL: a bridge */
         const char *uplink;
+        const struct net_network *overlay; /* the network, when its bridge goes on on other hosts */
         /* What a network is: read from its file, or given by a face that has it (CNI); of `network create` what the
          * words say. */
         const struct net_network *config;
@@ -115,6 +118,10 @@ int request_take_network(struct net_request *request, const char *word);
 int request_take_kind(struct net_request *request, const char *word);
 int request_take_uplink(struct net_request *request, const char *word);
 int request_take_mode(struct net_request *request, const char *word);
+int request_take_vxlan(struct net_request *request, const char *word);
+int request_take_vxlan_port(struct net_request *request, const char *word);
+int request_take_local(struct net_request *request, const char *word);
+int request_take_peer(struct net_request *request, const char *word);
 int request_take_subnet(struct net_request *request, const char *word);
 int request_take_subnet_gateway(struct net_request *request, const char *word);
 int request_take_range(struct net_request *request, const char *word);
