@@ -119,7 +119,7 @@ struct net_plan net_plan(const struct net_request *r) {
 
 void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
         struct net_op op = { NET_DELETE, .link = link->name, .index = link->index, .netns = -1 };
-        if (link->peer == link->index) {
+        if (link->kind && direct_mode(link->kind, NULL)) {
                 op.netns = link->peer_netns;
                 add(plan, op);
                 return;

@@ -1,5 +1,6 @@
 /* Links without a bridge: modes, what fits together, and the bytes of the messages. */
 #include "netsetup/direct.h"
+#include "netsetup/net.h"
 #include "specs/base/arena.h"
 #include "tests/unit/test.h"
 
@@ -86,7 +87,22 @@ static void test_messages(void) {
         CHECK_STR(nl_text(nl_find(message, header, IFLA_IFALIAS)), "rundlet:web:eth0");
 }
 
+/* The two ends of a veth pair may have the same number. */
+static void test_deletion(void) {
+        struct net_plan plan = { 0 };
+        struct link_info link = { .index = 5, .name = "rlname", .kind = "veth", .peer = 5, .peer_netns = 1 };
+        net_plan_delete(&plan, &link);
+        CHECK(plan.n > 1);
+        for (size_t i = 0; i < plan.n; i++)
+                CHECK(plan.ops[i].kind != NET_DELETE || plan.ops[i].netns == -1);
+        plan = (struct net_plan){ 0 };
+        link.kind = "ipvlan";
+        net_plan_delete(&plan, &link);
+        CHECK(plan.n == 1 && plan.ops[0].kind == NET_DELETE && plan.ops[0].netns == 1 && plan.ops[0].index == 5);
+}
+
 int main(void) {
+        test_deletion();
         test_modes();
         test_networks();
         test_requests();
