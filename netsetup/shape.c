@@ -217,10 +217,10 @@ static void put_redirect(struct shaping *s, int link, int device) {
         const struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
                                           .eaction = TCA_EGRESS_REDIR,
                                           .ifindex = (uint32_t)device };
-        const struct {
-                struct tc_u32_sel head;
-                struct tc_u32_key all;
-        } match = { .head = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+        /* One key behind it, which is all zero: everything matches. */
+        const struct tc_u32_sel match = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+        char bytes[sizeof(match) + sizeof(struct tc_u32_key)] = { 0 };
+        memcpy(bytes, &match, sizeof(match));
         begin(s, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
               (struct tcmsg){ .tcm_ifindex = link, .tcm_parent = TC_H_CLSACT, .tcm_handle = TC_H_CLSACT & ~0xFFFFU },
               clsact);
@@ -229,7 +229,7 @@ static void put_redirect(struct shaping *s, int link, int device) {
         begin(s, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, filter_of(link), redirect);
         nl_put_text(&s->batch, TCA_KIND, "u32");
         size_t options = nl_nest(&s->batch, TCA_OPTIONS);
-        nl_put(&s->batch, TCA_U32_SEL, &match, sizeof(match));
+        nl_put(&s->batch, TCA_U32_SEL, bytes, sizeof(bytes));
         size_t actions = nl_nest(&s->batch, TCA_U32_ACT), action = nl_nest(&s->batch, 1);
         nl_put_text(&s->batch, TCA_ACT_KIND, "mirred");
         size_t parameters = nl_nest(&s->batch, TCA_ACT_OPTIONS);

@@ -151,9 +151,9 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
 @test "bandwidth: of a network, and an attachment's own goes before" {
   container A
   container B
-  net network create front --subnet 10.9.0.0/24 --ingress 8mbit --egress 4mbit --egress-burst 1mbit
-  net attach web --netns "$A" --network front
-  net attach db --netns "$B" --network front --egress 6mbit --ingress none
+  net network create front --root /run/netsetup --subnet 10.9.0.0/24 --ingress 8mbit --egress 4mbit --egress-burst 1mbit
+  net attach web --root /run/netsetup --netns "$A" --network front
+  net attach db --root /run/netsetup --netns "$B" --network front --egress 6mbit --ingress none
   [ "$(net status web -j | jq -c '.links[0].bandwidth')" = '{"ingressRate":8000000,"egressRate":4000000,"egressBurst":1000000}' ]
   [ "$(net status db -j | jq -c '.links[0].bandwidth')" = '{"egressRate":6000000}' ]
   meets $((8 * MBIT)) "$HOST" "$A" "$(net status web -j | jq -r '.links[0].addresses[0] | sub("/.*"; "")')"
