@@ -139,6 +139,18 @@ static const char *port_words(const struct net_op *op) {
                           r->port.isolated ? ", isolated" : "", r->port.hairpin ? ", hairpin" : "");
 }
 
+static const char *route_words(const struct net_op *op) {
+        bool is_by_link = op->request->direct && op->request->direct->is_without_arp;
+        if (op->kind == NET_PATH && is_by_link)
+                return str_format("add route to %s by %s", op->path->destination.text, op->link);
+        if (op->kind == NET_PATH)
+                return str_format("add route to %s via %s", op->path->destination.text, op->path->gateway.text);
+        if (is_by_link)
+                return str_format("add default route to %s", op->link);
+        return str_format("add default route via %s%s", op->address->text,
+                          op->request->network ? " unless there is one" : "");
+}
+
 const char *net_op_words(const struct net_op *op) {
         switch (op->kind) {
         case NET_FIND_FREE:
@@ -160,8 +172,8 @@ const char *net_op_words(const struct net_op *op) {
                 return str_format("make %s link %s on %s inside (%s)", op->request->direct->kind, op->link,
                                   op->request->uplink, op->request->direct->mode);
         case NET_OVERLAY:
-                return str_format("make VXLAN port %u on bridge %s unless it is there", op->request->overlay->vxlan.id.v,
-                                  op->link);
+                return str_format("make VXLAN port %u on bridge %s unless it is there",
+                                  op->request->overlay->vxlan.id.v, op->link);
         case NET_NAME:
                 return str_format("name it %s, tag %s", op->request->interface,
                                   tag_alias(op->request->id, op->request->interface));
@@ -169,14 +181,8 @@ const char *net_op_words(const struct net_op *op) {
                 return str_format("add address %s to %s%s", op->address->text, op->link,
                                   op->is_bridge ? " unless it is there" : "");
         case NET_ROUTE:
-                if (op->request->direct && op->request->direct->is_without_arp)
-                        return str_format("add default route to %s", op->link);
-                return str_format("add default route via %s%s", op->address->text,
-                                  op->request->network ? " unless there is one" : "");
         case NET_PATH:
-                if (op->request->direct && op->request->direct->is_without_arp)
-                        return str_format("add route to %s by %s", op->path->destination.text, op->link);
-                return str_format("add route to %s via %s", op->path->destination.text, op->path->gateway.text);
+                return route_words(op);
         case NET_DOWN:
                 return str_format("set %s down", op->link);
         case NET_DELETE:
