@@ -151,6 +151,11 @@ static const char *route_words(const struct net_op *op) {
                           op->request->network ? " unless there is one" : "");
 }
 
+static const char *overlay_words(const struct net_op *op) {
+        uint32_t id = op->request->overlay->vxlan.id.v;
+        return str_format("make VXLAN port %u on bridge %s unless it is there", id, op->link);
+}
+
 const char *net_op_words(const struct net_op *op) {
         switch (op->kind) {
         case NET_FIND_FREE:
@@ -172,8 +177,7 @@ const char *net_op_words(const struct net_op *op) {
                 return str_format("make %s link %s on %s inside (%s)", op->request->direct->kind, op->link,
                                   op->request->uplink, op->request->direct->mode);
         case NET_OVERLAY:
-                return str_format("make VXLAN port %u on bridge %s unless it is there",
-                                  op->request->overlay->vxlan.id.v, op->link);
+                return overlay_words(op);
         case NET_NAME:
                 return str_format("name it %s, tag %s", op->request->interface,
                                   tag_alias(op->request->id, op->request->interface));

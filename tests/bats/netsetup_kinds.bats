@@ -108,7 +108,8 @@ comes_and_goes() { # ID PID
   create lan ipvlan
   comes_and_goes web "$A"
   netw attach web --netns "$A" --network lan
-  [ "$(inside "$A" ip -j link show eth0 | jq -r '.[0].address')" = "$(host ip -j link show uplink | jq -r '.[0].address')" ]
+  mac=$(host ip -j link show uplink | jq -r '.[0].address')
+  [ "$(inside "$A" ip -j link show eth0 | jq -r '.[0].address')" = "$mac" ]
   fails '--mac: ipvlan l2 has that of its uplink' netw attach web --netns "$A" --network lan --mac 02:00:00:00:00:01
 }
 

@@ -77,7 +77,7 @@ attach_both() {
   [ "$(seen)" -gt 4 ]
   [ "$(inside "$A" ip -j link show eth0 | jq '.[0].mtu')" = 1450 ]
   # A packet of that size crosses whole.
-  inside "$A" ping -c 1 -W $((2 * ${SLOW:-1})) -M do -s 1422 10.7.0.20
+  inside "$A" ping -c 1 -W $((2 * ${SLOW:-1})) -M "do" -s 1422 10.7.0.20
   [[ $(netw network show wide) == *'vxlan      42, peers 192.0.2.2'* ]]
   netw attach other --netns "$B" --network wide --ifname eth1
   [ "$(host ip -j link show type vxlan | jq length)" = 1 ]
@@ -102,7 +102,8 @@ attach_both() {
   netw peer add wide --peer 192.0.2.3
   netw peer add wide --peer 192.0.2.3
   netw peer del wide --peer 192.0.2.2
-  flood() { host bridge fdb show dev "$(host ip -j link show type vxlan | jq -r '.[0].ifname')" | grep ^00:00 | cut -d' ' -f3; }
+  port=$(host ip -j link show type vxlan | jq -r '.[0].ifname')
+  flood() { host bridge fdb show dev "$port" | grep ^00:00 | cut -d' ' -f3; }
   [ "$(flood)" = 192.0.2.3 ]
   netf peer add wide --peer 192.0.2.9
   netf peer del wide --peer 192.0.2.1
