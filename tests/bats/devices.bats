@@ -73,8 +73,8 @@ defaults' ]
 limited() {
   (
     ulimit -l 64
-    timeout "$LIMIT" strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=bpf,prlimit64 "$@" "$RUNTIME" --root "$ROOT" run \
-      --bundle "$BUNDLE" "$ID" </dev/null 3>&- 4>&-
+    timeout "$LIMIT" strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=bpf,prlimit64 "$@" "$RUNTIME" --root "$ROOT" \
+      "${DRIVER_OPTIONS[@]}" run --bundle "$BUNDLE" "$ID" </dev/null 3>&- 4>&-
   )
 }
 

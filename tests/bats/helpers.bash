@@ -41,9 +41,11 @@ bundle_setup() {
   bundle "$BUNDLE"
 }
 
-# Who makes the cgroups from here on; sets $CGROUP and what config.json says of it, $CGROUPS_PATH.
+# Who makes the cgroups from here on; sets $CGROUP, what config.json says of it ($CGROUPS_PATH) and what create and run
+# are told ("${DRIVER_OPTIONS[@]}").
 driver() { # cgroupfs|systemd
-  DRIVER=$1
+  DRIVER=$1 DRIVER_OPTIONS=()
+  [ "$DRIVER" != systemd ] || DRIVER_OPTIONS=(--systemd-cgroup)
   case $DRIVER in
     cgroupfs) CGROUP=$CGROUPS/$ID CGROUPS_PATH=/$ID ;;
     systemd) CGROUP=$CGROUPS/system.slice/rundlet-$ID.scope/container CGROUPS_PATH=system.slice:rundlet:$ID ;;
@@ -84,9 +86,9 @@ payload() {
 # --- the runtime ---------------------------------------------------------------------------------------------------
 # The runtime itself, with our state folder and a limit.  bats' own descriptors stay out of containers.
 rundlet() {
-  local driver=()
-  case $DRIVER/$1 in systemd/create | systemd/run) driver=(--systemd-cgroup) ;; esac
-  timeout --foreground -k 5 "$LIMIT" "$RUNTIME" --root "$ROOT" "${driver[@]}" "$@" 3>&- 4>&-
+  local options=()
+  case $1 in create | run) options=("${DRIVER_OPTIONS[@]}") ;; esac
+  timeout --foreground -k 5 "$LIMIT" "$RUNTIME" --root "$ROOT" "${options[@]}" "$@" 3>&- 4>&-
 }
 
 # rundlet with standard streams that are no pipe of bats, for whatever leaves a process behind; output is in $OUT and is
