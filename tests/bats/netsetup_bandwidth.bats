@@ -254,7 +254,7 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
 @test "bandwidth: a lost message at any point: all or nothing" {
   container A
   before=$(snapshot "$A")
-  for when in $(seq 60); do
+  for when in $(seq 100 | sampled 9); do
     run host strace -o /dev/null -e inject=sendto:error=ENOBUFS:when="$when" \
       "$NETSETUP" attach web --netns "$A" --bridge br0 --ingress 1mbit --egress 1mbit
     echo "$when: $output"
@@ -268,7 +268,7 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
 # The kernel changes something when a message is sent; reading the answer is where each of these states can be met.
 @test "bandwidth: SIGKILL at any point of attach and of a change, and detach leaves nothing" {
   container A
-  for when in $(seq 120); do
+  for when in $(seq 150 | sampled 9); do
     run host strace -o /dev/null -e inject=recvmsg:signal=SIGKILL:when="$when" \
       "$NETSETUP" attach web --netns "$A" --bridge br0 --ingress 1mbit --egress 1mbit
     [ "$(host ip -j link | jq '[.[] | select((.ifname | test("^r[il][a-z2-7]{13}$")) and (.ifalias == null))] | length')" = 0 ]
@@ -279,7 +279,7 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
   echo "finished at $when"
   [ "$status" -eq 0 ]
   for rate in 1mbit none; do
-    for when in $(seq 40); do
+    for when in $(seq 60 | sampled 7); do
       other=none
       [ "$rate" = 1mbit ] || other=2mbit
       shaped web "$A" 2 --egress "$other"
