@@ -3,6 +3,14 @@
 # shellcheck shell=bash disable=SC2154
 
 setup() {
+  host_setup
+}
+
+teardown() {
+  host_teardown
+}
+
+host_setup() {
   SLEEPERS=()
   # --propagation private: the tmpfs on /run is seen by this host only.
   unshare --net --mount --propagation private \
@@ -12,7 +20,7 @@ setup() {
   wait_for host test -e /run/ready
 }
 
-teardown() {
+host_teardown() {
   kill -9 "${SLEEPERS[@]}" 2>/dev/null || true
   wait "${SLEEPERS[@]}" 2>/dev/null || true # not all children: bats has some of its own
 }

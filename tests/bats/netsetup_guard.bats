@@ -9,7 +9,7 @@ setup() {
 }
 
 teardown() {
-  hosts_teardown
+  host_teardown
 }
 
 mac_of() { # PID: twelve hex digits

@@ -19,7 +19,7 @@ teardown() {
   for id in "$ROOT"/*; do
     [ ! -d "$id" ] || on_host delete --force "$(basename "$id")" >/dev/null 2>&1 || true
   done
-  hosts_teardown
+  host_teardown
   bundle_teardown
 }
 

@@ -5,13 +5,10 @@
 # Each is a network namespace held by a sleeping process; the host has a /run of its own as well.
 # shellcheck shell=bash disable=SC2154
 
+load netsetup
+
 hosts_setup() {
-  SLEEPERS=()
-  unshare --net --mount --propagation private \
-    bash -c 'mount -t tmpfs tmpfs /run && ip link set lo up && touch /run/ready && exec sleep infinity' 3>&- 4>&- &
-  HOST=$!
-  SLEEPERS+=("$HOST")
-  wait_for host test -e /run/ready
+  host_setup
   # A new namespace has what the first one of the machine has.
   host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
   container OUTSIDE
@@ -25,37 +22,6 @@ hosts_setup() {
   inside "$OUTSIDE" ip link set eth0 up
 }
 
-hosts_teardown() {
-  kill -9 "${SLEEPERS[@]}" 2>/dev/null || true
-  wait "${SLEEPERS[@]}" 2>/dev/null || true
-}
-
-host() {
-  nsenter --net --mount --target "$HOST" -- "$@"
-}
-
-net() {
-  host timeout -k 5 "$LIMIT" "$NETSETUP" "$@" 3>&- 4>&-
-}
-
-# A new container's network namespace; its process id goes to the variable $1.
-container() {
-  unshare --net sleep infinity 3>&- 4>&- &
-  SLEEPERS+=("$!")
-  wait_for is_apart "$!"
-  printf -v "$1" %s "$!"
-}
-
-is_apart() { # PID
-  [ -e "/proc/$1/ns/net" ] && [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-}
-
-inside() { # PID COMMAND...
-  local pid=$1
-  shift
-  nsenter --net --target "$pid" -- "$@"
-}
-
 attach() { # ID PID NUMBER [OPTION...]: 10.1.0.N on br0; with BRIDGE=2: 10.2.0.N on br2
   local id=$1 pid=$2 n=$3 b=${BRIDGE:-1}
   shift 3
@@ -65,10 +31,6 @@ attach() { # ID PID NUMBER [OPTION...]: 10.1.0.N on br0; with BRIDGE=2: 10.2.0.N
 
 link_of() { # ID
   net plan attach "$1" --netns 1 --bridge br1 | sed -n 's/.* no link is called //p'
-}
-
-reaches() { # PID ADDRESS
-  inside "$1" ping -c 1 -W $((2 * ${SLOW:-1})) "$2" >/dev/null
 }
 
 reaches_not() { # PID ADDRESS: a short wait, for what must not come

@@ -8,7 +8,7 @@ setup() {
 }
 
 teardown() {
-  hosts_teardown
+  host_teardown
 }
 
 @test "masquerade: the way out, over IPv4 and IPv6, and forwarding is switched on and said" {
