@@ -189,6 +189,25 @@ static int move_placeholder(const struct cgroup *made, const char *base, const c
         return r < 0 ? fail_in(r, "move process %s to the cgroup %s", pid, path) : 0;
 }
 
+/* hugetlb, rdma and misc are none of systemd's business: it neither hands them down to a scope nor takes them away from
+ * one, so in its slices they are ours to enable, for whoever may. */
+static int enable_unmanaged(const struct cgroup *made, const struct plan *plan, const char *base) {
+        static const char *const managed[] = { "cpu", "cpuset", "io", "memory", "pids" };
+        const struct strv list = { (const char **)managed, sizeof(managed) / sizeof(managed[0]) };
+        autocgroup scope = CGROUP_NONE;
+        struct plan others = *plan;
+        others.controllers = (struct strv){ 0 };
+        for (size_t i = 0; i < plan->controllers.n; i++)
+                if (!strv_has(&list, plan->controllers.at[i]))
+                        strv_add(&others.controllers, plan->controllers.at[i]);
+        if (others.controllers.n == 0 || !made->probe->is_root)
+                return 0;
+        int r = cgroup_open(made->probe, base, &scope);
+        if (r == -ENOENT)
+                return fail(ENOENT, "open its cgroup %s", base);
+        return r < 0 ? r : cgroup_enable(&scope, &others);
+}
+
 /* The sub-cgroup, or the scope's own where the container is to have none. */
 static int enter(const struct plan *plan, const char *label, struct cgroup *made) {
         const char *subgroup = plan->unit->subgroup, *base;
@@ -196,6 +215,8 @@ static int enter(const struct plan *plan, const char *label, struct cgroup *made
         int r = cgroup_of(made->placeholder, &base);
         if (r == 0)
                 r = check_path(base, made->scope);
+        if (r == 0)
+                r = enable_unmanaged(made, plan, base);
         if (r < 0)
                 return r;
         if (*subgroup) {
