@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (places vm and systemd).
+# Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (places vm and
+# systemd).
 #
 #   tests/suite.sh PLACE SUITE...      SUITE is unit, golden, bats or systemd
 #
@@ -25,15 +26,14 @@ is_wanted() {
   return 1
 }
 
-# What another kernel cannot change does not go into the slow machine again, unless it is asked for by name: the tree and
-# what make does with it, words and options, configs that are refused, hooks and terminals, files and JSON of netsetup.  Nor
-# what is measured against a clock.
+# What another kernel cannot change does not go into the slow machine again, unless it is asked for by name: the tree
+# and what make does with it, words and options, configs that are refused, hooks and terminals, files and JSON of
+# netsetup.  Nor what is measured against a clock.
 is_left_out() {
   [ "$PLACE" = vm ] && [ -z "${TESTS:-}" ] || return 1
   case $1 in
-    house | cli | driver | badinput | hooks | console | netsetup_cni | netsetup_network | netsetup_hook | netsetup_bandwidth)
-      return 0
-      ;;
+    house | cli | driver | badinput | hooks | console) return 0 ;;
+    netsetup_cni | netsetup_network | netsetup_hook | netsetup_bandwidth) return 0 ;;
   esac
   return 1
 }
