@@ -28,7 +28,8 @@ machine() { # DRIVER: the bundle of a system with limits around it
   mkdir -p "$BUNDLE/rootfs"
   rundlet spec --system --bundle "$BUNDLE"
   config --arg path "$CGROUPS_PATH" '.linux.cgroupsPath = $path
-    | .linux.resources += {pids: {limit: 300}, memory: {limit: 536870912}, cpu: {shares: 1024}}'
+    | .linux.resources += {pids: {limit: 300}, memory: {limit: 536870912}}'
+  [ "$DRIVER" = cgroupfs ] || config '.linux.resources.cpu.shares = 1024'
 }
 
 with_user_namespace() {
@@ -68,7 +69,7 @@ has_tree_of_its_own() {
   [ "$(stat -c %u "$CGROUP/system.slice/systemd-journald.service")" = "$owner" ]
 }
 
-# The systemd of the host takes the cpu controller back from cgroups that it did not make as soon as none of its own units
+# The systemd of the host takes the cpu controller back from cgroups that it did not make as soon as no unit of its own
 # needs it: only its scopes are sure of their weight.
 limits_hold() {
   [ "$(cat "$CGROUP/pids.max")" = 300 ]
