@@ -8,6 +8,9 @@ DESTDIR ?=
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ENGINEDIR ?= $(PREFIX)/share/rundlet/engines
+# Where engines read drop-ins is theirs to say, whatever our prefix is.
+SYSCONFDIR ?= /etc
 
 # Each variant has its own folder below build/: STATIC=1, SAN=address,undefined, DEBUG=1, CC=clang.
 comma := ,
@@ -61,7 +64,7 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all bench bench-cgroup bench-net help clean install uninstall
+.PHONY: all bench bench-cgroup bench-net help clean install install-engines uninstall
 
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
@@ -101,7 +104,7 @@ $(BUILD)/rundlet.8: runtime/rundlet.8.in $(BUILD)/rundlet
 	@sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< > $@
 	@rm -f $@.commands
 
-install: all $(BUILD)/rundlet.8 ## install below PREFIX (default /usr/local) and DESTDIR
+install: all $(BUILD)/rundlet.8 install-engines ## install below PREFIX (default /usr/local) and DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(BUILD)/rundlet $(DESTDIR)$(BINDIR)/rundlet
 	install -m 644 $(BUILD)/rundlet.8 $(DESTDIR)$(MANDIR)/man8/rundlet.8
@@ -109,8 +112,20 @@ install: all $(BUILD)/rundlet.8 ## install below PREFIX (default /usr/local) and
 	$(if $(STATIC),,install -m 755 $(BUILD)/netsetup $(DESTDIR)$(BINDIR)/netsetup)
 	$(if $(STATIC),,install -m 644 netsetup/netsetup.8 $(DESTDIR)$(MANDIR)/man8/netsetup.8)
 
+# What makes engines find rundlet: every file as an example, and in place those that stand beside the owner's own.
+DROP_INS := $(SYSCONFDIR)/containers/containers.conf.d/50-rundlet.conf $(SYSCONFDIR)/crio/crio.conf.d/50-rundlet.conf
+
+install-engines: # part of install; alone for packages of their own
+	install -d $(DESTDIR)$(ENGINEDIR) $(addprefix $(DESTDIR),$(dir $(DROP_INS)))
+	set -e; for file in runtime/engines/*.in; do \
+		sed 's|@BINDIR@|$(BINDIR)|' $$file > $(DESTDIR)$(ENGINEDIR)/$$(basename $$file .in); done
+	install -m 644 $(DESTDIR)$(ENGINEDIR)/containers.conf $(DESTDIR)$(word 1,$(DROP_INS))
+	install -m 644 $(DESTDIR)$(ENGINEDIR)/crio.conf $(DESTDIR)$(word 2,$(DROP_INS))
+
 uninstall: ## remove what install put in place
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,rundlet netsetup) $(addprefix $(DESTDIR)$(MANDIR)/man8/,rundlet.8 netsetup.8) \
+	rm -rf $(DESTDIR)$(ENGINEDIR)
+	rm -f $(addprefix $(DESTDIR),$(DROP_INS)) \
+		$(addprefix $(DESTDIR)$(BINDIR)/,rundlet netsetup) $(addprefix $(DESTDIR)$(MANDIR)/man8/,rundlet.8 netsetup.8) \
 		$(DESTDIR)$(COMPLETIONDIR)/rundlet
 
 clean: ## remove build/

@@ -2,7 +2,7 @@
 # Runs suites of tests, two files at a time.  Called by make (place native) and by tests/vm/check.sh (places vm and
 # systemd).
 #
-#   tests/suite.sh PLACE SUITE...      SUITE is unit, golden, bats or systemd
+#   tests/suite.sh PLACE SUITE...      SUITE is unit, golden, bats, engines or systemd
 #
 # Environment: BUILD (build), RESULTS (BUILD/results), JOBS (2), TESTS (only files of these names), V=1 (show all TAP).
 set -u
@@ -66,6 +66,12 @@ for suite in "$@"; do
         base=$(basename "$file" .bats)
         ! is_left_out "$base" || continue
         is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats --tap "$file"
+      done
+      ;;
+    engines)
+      for file in tests/engines/*.bats; do
+        base=$(basename "$file" .bats)
+        is_wanted "$base" && job "engines $base" tests/engines/host.sh timeout -k 10 "$limit" bats --tap "$file"
       done
       ;;
     systemd)

@@ -13,22 +13,23 @@ SYSTEMD_ROOT := $(if $(filter systemd,$(or $(VM_PLACES),systemd)),$(BUILD)/real/
 FUZZ_TIME ?= 20
 VM_LIMIT ?= 3000
 SUBMAKE = $(MAKE) --no-print-directory
-export BUILD JOBS TESTS V VM_PLACES
+export BUILD JOBS TESTS V VM_PLACES CONTROL
 
 ifdef FUZZ
 override CFLAGS += -fsanitize=fuzzer-no-link
 endif
 
-.PHONY: check unit golden golden-update bats vm-check lint tidy fuzz fuzz-run cover cover-run fmt test-programs
+.PHONY: check unit golden golden-update bats engines vm-engines vm-check lint tidy fuzz fuzz-run cover cover-run fmt test-programs
 .SECONDARY:
 
-check: ## every test: lint, unit, golden and bats here, then all again in the virtual machine; ends with the sum
+check: ## every test: lint, unit, golden, bats and engines here, then all but the engines again in the virtual machine; ends with the sum
 	@rm -rf $(BUILD)/results
 	@$(SUBMAKE) all test-programs
 	-@$(SUBMAKE) lint
 	-@$(SUBMAKE) unit
 	-@$(SUBMAKE) golden
 	-@$(SUBMAKE) bats
+	-@$(SUBMAKE) engines
 	-@$(SUBMAKE) vm-check
 	@awk -f tests/tap_count.awk -v allowed=tests/allowed-skips $(BUILD)/results/*/*.tap
 
@@ -45,6 +46,12 @@ golden-update: $(BUILD)/rundlet ## write the plans anew, for review with git dif
 
 bats: all $(TEST_TOOLS) $(REAL_ROOT) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
 	@tests/native.sh tests/suite.sh native bats
+
+engines: all $(TEST_TOOLS) ## podman, buildah, Docker and containerd with rundlet, on this machine (TESTS="podman"; CONTROL=runc)
+	@tests/native.sh tests/suite.sh native engines
+
+vm-engines: all $(TEST_TOOLS) ## the same in the virtual machine, with every controller; not part of check
+	@VM_PLACES=vm VM_SUITES=engines tests/vm/suites.sh $(VM_LIMIT)
 
 # TESTS="..." as above; VM_PLACES="vm" or "systemd": only this one of the two machines.
 vm-check: all test-programs $(REAL_ROOT) $(SYSTEMD_ROOT) ## all tests in virtual machines with a stock Debian kernel, plain and with systemd

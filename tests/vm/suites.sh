@@ -14,7 +14,7 @@ machine() { # PLACE SUITES OPTION...
   mkdir -p "$build/results"
   rm -rf "$build/results/$place"
   tests/vm/run.sh "$@" --results "$build/results" --limit "$limit" \
-    env "BUILD=$build" "TESTS=${TESTS:-}" "V=${V:-0}" "PLACE=$place" "VM_SUITES=$suites" tests/vm/check.sh
+    env "BUILD=$build" "TESTS=${TESTS:-}" "V=${V:-0}" "CONTROL=${CONTROL:-}" "PLACE=$place" "VM_SUITES=$suites" tests/vm/check.sh
   status=$?
   mkdir -p "$build/results/$place"
   if [ "$status" -le 1 ]; then
