@@ -30,8 +30,8 @@ struct main_options {
 const struct opt global_options[] = {
         GLOBAL("root", 0, OPT_PATH, globals.root, "DIR",
                "state of containers (default: /run/rundlet, or $XDG_RUNTIME_DIR/rundlet when not root)"),
-        GLOBAL("log", 0, OPT_STRING, globals.log_path, "FILE",
-               "append the log to FILE; errors also go to standard error"),
+        GLOBAL("log", 0, OPT_STRING, globals.log_path, "[file:]FILE|journald:NAME|syslog:NAME",
+               "append the log to FILE, or hand it over under NAME; errors also go to standard error"),
         GLOBAL("log-format", 0, OPT_STRING, globals.log_format, "text|json", "form of the log (default: text)"),
         GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL",
                "error, warning, info or debug (default: warning)"),
@@ -39,8 +39,9 @@ const struct opt global_options[] = {
         GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER",
                "who makes a new container's cgroup: cgroupfs (rundlet; default), systemd, or disabled (nobody)"),
         GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, "the same as --cgroup-manager systemd"),
-        GLOBAL("rootless", 0, OPT_STRING, globals.rootless, "BOOL", NULL),
-        GLOBAL("criu", 0, OPT_STRING, globals.criu, "PATH", NULL),
+        GLOBAL("rootless", 0, OPT_STRING, globals.rootless, "BOOL|auto",
+               "accepted and ignored: who may what is asked of the kernel"),
+        GLOBAL("criu", 0, OPT_STRING, globals.criu, "PATH", "accepted and ignored: this version does not checkpoint"),
         GLOBAL("version", 'v', OPT_FLAG, version, NULL, "version of rundlet and of the spec it follows"),
         { "version", 'V', OPT_FLAG, offsetof(struct main_options, version), NULL, NULL },
         GLOBAL("man", 0, OPT_FLAG, man, NULL, NULL),
@@ -72,13 +73,23 @@ static int parse_log_level(const struct globals *globals, enum log_level *ret) {
 
 static int open_log(const struct globals *globals) {
         struct log_options options = { .path = globals->log_path };
-        if (globals->log_path && !*globals->log_path)
+        /* What runc calls its default is a link, and so no log file; nothing asked for is the same. */
+        if (globals->log_path && (!*globals->log_path || str_eq(globals->log_path, "/dev/stderr")))
                 options.path = NULL;
         if (globals->log_format && !str_eq(globals->log_format, "text") && !str_eq(globals->log_format, "json"))
                 return fail_words(EINVAL, "--log-format: %s: text or json expected", globals->log_format);
         options.json = globals->log_format && str_eq(globals->log_format, "json");
         int r = parse_log_level(globals, &options.level);
         return r < 0 ? r : log_open(&options);
+}
+
+/* Nothing depends on the answer, but a wrong one is a mistake. */
+static int check_rootless(const struct globals *globals) {
+        bool ignored;
+        if (!globals->rootless || !*globals->rootless || str_eq(globals->rootless, "auto") ||
+            opt_bool(globals->rootless, &ignored) == 0)
+                return 0;
+        return fail_words(EINVAL, "--rootless: %s: true, false or auto expected", globals->rootless);
 }
 
 /* --systemd-cgroup is runc's word for --cgroup-manager=systemd; engines give it more than once. */
@@ -101,6 +112,14 @@ static const struct command *find_command(const char *name) {
                 if (str_eq(commands[i]->name, name))
                         return commands[i];
         return NULL;
+}
+
+/* Engines ask whether there is checkpointing by `checkpoint --help` (status 0: yes) and `restore --lsm-mount-context`
+ * ("needs an argument": yes). */
+static int fail_unknown(const char *name) {
+        if (str_eq(name, "checkpoint") || str_eq(name, "restore"))
+                return fail_words(EOPNOTSUPP, "%s: this version does not checkpoint or restore containers", name);
+        return fail_hint(fail_words(EINVAL, "unknown command %s", name), "see rundlet --help");
 }
 
 static int run_command(const struct command *command, const struct globals *globals, const struct strv *arguments) {
@@ -154,7 +173,9 @@ static int run(int argc, const char **argv, int *ret_failure_status) {
         r = run_globals(&options, &parsed, &is_done);
         if (is_done)
                 return r;
-        r = open_log(&options.globals);
+        r = check_rootless(&options.globals);
+        if (r == 0)
+                r = open_log(&options.globals);
         if (r < 0)
                 return r;
         const char *name = parsed.positionals.at[0];
@@ -166,8 +187,7 @@ static int run(int argc, const char **argv, int *ret_failure_status) {
         bool is_help = str_eq(name, "help");
         const struct command *command = find_command(is_help ? rest.at[0] : name);
         if (!command)
-                return fail_hint(fail_words(EINVAL, "unknown command %s", is_help ? rest.at[0] : name),
-                                 "see rundlet --help");
+                return fail_unknown(is_help ? rest.at[0] : name);
         if (is_help) {
                 help_command(command);
                 return 0;

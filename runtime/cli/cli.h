@@ -82,6 +82,11 @@ void cli_table(const struct strv *rows, size_t columns);
  * words of an error. */
 int cli_duration(const char *option, const char *text, uint64_t *ret_ns);
 
+/* --regex: calls act for every container whose id matches the extended regular expression, in the order of ids.  One
+ * that fails is a warning and the others are served; the end is an error then. */
+typedef int cli_action(const char *root, const char *id, const void *data);
+int cli_for_matching(const char *root, const char *pattern, cli_action *act, const void *data);
+
 /* runtime/cli/help.c */
 void help_all(void);
 void help_command(const struct command *command);

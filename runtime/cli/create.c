@@ -16,7 +16,7 @@ static int run(const struct globals *globals, const void *options, const struct 
 
 static const struct opt options_table[] = {
         CREATE_OPTIONS,
-        CONTAINER_OPTION("no-subreaper", 0, OPT_FLAG, no_subreaper, NULL, NULL),
+        CONTAINER_OPTION("no-subreaper", 0, OPT_FLAG, no_subreaper, NULL, "accepted and ignored: none is ever made"),
         { 0 },
 };
 

@@ -1,16 +1,24 @@
 #include "runtime/cli/cli.h"
 
 struct delete_options {
-        bool force;
+        bool force, regex;
 };
 
+static int delete_one(const char *root, const char *id, const void *data) {
+        return container_delete(root, id, ((const struct delete_options *)data)->force);
+}
+
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
-        return container_delete(globals->root, arguments->at[0], ((const struct delete_options *)options)->force);
+        bool is_regex = ((const struct delete_options *)options)->regex;
+        return is_regex ? cli_for_matching(globals->root, arguments->at[0], delete_one, options)
+                        : delete_one(globals->root, arguments->at[0], options);
 }
 
 static const struct opt options_table[] = {
         { "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL,
           "kill it first if it still runs; absent is success" },
+        { "regex", 'r', OPT_FLAG, offsetof(struct delete_options, regex), NULL,
+          "ID is a regular expression: every container whose id matches" },
         { 0 },
 };
 

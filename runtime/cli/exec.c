@@ -192,7 +192,7 @@ static const struct opt options_table[] = {
         EXEC("cgroup", 0, OPT_STRING, exec.cgroup, "PATH", "run in this sub-cgroup of the container's cgroup"),
         EXEC("ignore-paused", 0, OPT_FLAG, exec.ignore_paused, NULL,
              "allow it in a paused container (it runs after resume)"),
-        EXEC("no-subreaper", 0, OPT_FLAG, exec.no_subreaper, NULL, NULL),
+        EXEC("no-subreaper", 0, OPT_FLAG, exec.no_subreaper, NULL, "accepted and ignored: none is ever made"),
         { 0 },
 };
 

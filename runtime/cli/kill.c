@@ -8,7 +8,8 @@
 #include <strings.h>
 
 struct kill_options {
-        bool all;
+        bool all, regex;
+        int number;
 };
 
 /* "RTMIN", "RTMIN+3", "RTMAX-1" of the C library's real-time signals. */
@@ -45,17 +46,26 @@ static int parse_signal(const char *text, int *ret) {
         return fail_words(EINVAL, "kill: %s: unknown signal", text);
 }
 
+static int kill_one(const char *root, const char *id, const void *data) {
+        const struct kill_options *options = data;
+        return container_kill(root, id, options->number, options->all);
+}
+
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
-        int number = SIGTERM;
-        int r = arguments->n > 1 ? parse_signal(arguments->at[1], &number) : 0;
+        struct kill_options kill = *(const struct kill_options *)options;
+        kill.number = SIGTERM;
+        int r = arguments->n > 1 ? parse_signal(arguments->at[1], &kill.number) : 0;
         if (r < 0)
                 return r;
-        return container_kill(globals->root, arguments->at[0], number, ((const struct kill_options *)options)->all);
+        return kill.regex ? cli_for_matching(globals->root, arguments->at[0], kill_one, &kill)
+                          : kill_one(globals->root, arguments->at[0], &kill);
 }
 
 static const struct opt options_table[] = {
         { "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL,
           "signal every process of the container, not only its first" },
+        { "regex", 'r', OPT_FLAG, offsetof(struct kill_options, regex), NULL,
+          "ID is a regular expression: every container whose id matches" },
         { 0 },
 };
 

@@ -42,12 +42,23 @@ static int absolute(const char *path, const char **ret) {
         return 0;
 }
 
+/* What Go and crun take for a truth value. */
+int opt_bool(const char *text, bool *ret) {
+        static const char *const truths[] = { "true", "1", "t", "T", "TRUE", "True", "yes" };
+        static const char *const falsehoods[] = { "false", "0", "f", "F", "FALSE", "False", "no" };
+        for (size_t i = 0; i < sizeof truths / sizeof truths[0]; i++) {
+                if (!str_eq(text, truths[i]) && !str_eq(text, falsehoods[i]))
+                        continue;
+                *ret = str_eq(text, truths[i]);
+                return 0;
+        }
+        return -EINVAL;
+}
+
 static int store_flag(const struct opt *row, const char *value, bool *member) {
-        if (!value || str_eq(value, "true") || str_eq(value, "1"))
+        if (!value)
                 *member = true;
-        else if (str_eq(value, "false") || str_eq(value, "0"))
-                *member = false;
-        else
+        else if (opt_bool(value, member) < 0)
                 return fail_words(EINVAL, "--%s: %s: true or false expected", row->name, value);
         return 0;
 }
@@ -117,6 +128,13 @@ static int parse_letters(struct parser *parser, const char *letters) {
         return 0;
 }
 
+/* -? and --usage are crun's words for it. */
+static bool asks_for_help(const struct parser *parser, const char *name, bool is_double) {
+        if (str_eq(name, "help") || str_eq(name, "usage"))
+                return true;
+        return !is_double && (str_eq(name, "?") || (str_eq(name, "h") && !find_letter(parser->table, 'h')));
+}
+
 static int parse_option(struct parser *parser, const char *argument, bool *ret_help) {
         bool is_double = argument[1] == '-';
         const char *name = argument + (is_double ? 2 : 1);
@@ -125,7 +143,7 @@ static int parse_option(struct parser *parser, const char *argument, bool *ret_h
         const struct opt *row = find_long(parser->table, name, length);
         if (row && (is_double || length > 1))
                 return parse_row(parser, row, equals ? equals + 1 : NULL);
-        if (str_eq(name, "help") || (!is_double && str_eq(name, "h") && !find_letter(parser->table, 'h'))) {
+        if (asks_for_help(parser, name, is_double)) {
                 *ret_help = true;
                 return 0;
         }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum opt_kind {
-        OPT_FLAG,   /* bool: --x, --x=true, --x=false */
+        OPT_FLAG,   /* bool: --x, --x=true, --x=false; see opt_bool */
         OPT_STRING, /* const char * */
         OPT_PATH,   /* const char *, made absolute at once: later changes of the working directory do not move it */
         OPT_LIST,   /* struct strv, one value a repeat */
@@ -30,7 +30,7 @@ struct opt {
 
 struct opt_result {
         struct strv positionals;
-        bool wants_help; /* --help or -h was there */
+        bool wants_help; /* --help, -h, -? or --usage was there */
 };
 
 /* Fills into by the rows of table (which ends with an empty row) and collects positionals.  After verbatim_after
@@ -39,6 +39,9 @@ struct opt_result {
 #define OPT_ANYWHERE ((size_t)-1)
 int opt_parse(const struct opt *table, const struct strv *arguments, size_t verbatim_after, void *into,
               struct opt_result *ret);
+
+/* A truth value as runc and crun take it (true, 1, t, yes...).  -EINVAL without words: the caller knows the place. */
+int opt_bool(const char *text, bool *ret);
 
 /* The rows as indented help lines on standard output. */
 void opt_help(const struct opt *table);

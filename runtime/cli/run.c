@@ -10,7 +10,7 @@ static int run(const struct globals *globals, const void *options, const struct 
 static const struct opt options_table[] = {
         CONTAINER_OPTION("detach", 'd', OPT_FLAG, detach, NULL, "do not wait for the container to end"),
         CONTAINER_OPTION("keep", 0, OPT_FLAG, keep, NULL, "do not delete the container when its program has ended"),
-        CONTAINER_OPTION("no-subreaper", 0, OPT_FLAG, no_subreaper, NULL, NULL),
+        CONTAINER_OPTION("no-subreaper", 0, OPT_FLAG, no_subreaper, NULL, "accepted and ignored: none is ever made"),
         CREATE_OPTIONS,
         { 0 },
 };

@@ -96,6 +96,8 @@ struct oci_states {
         size_t n;
 };
 int container_list(const char *root, struct oci_states *ret);
+/* Every id that is taken, in order, whatever state its container is in. */
+int container_ids(const char *root, struct strv *ret);
 
 /* For `plan` and `check`: everything up to the plan, no side effects.  check adds every error to errors. */
 int container_plan(const struct container_options *options, struct plan **ret);

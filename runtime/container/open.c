@@ -138,6 +138,12 @@ int container_state(const char *root, const char *id, struct oci_state *ret) {
         return r;
 }
 
+int container_ids(const char *root, struct strv *ret) {
+        autostore store = STORE_NONE;
+        int r = store_open(root, false, &store);
+        return r < 0 ? r : store_list(&store, ret);
+}
+
 int container_list(const char *root, struct oci_states *ret) {
         autostore store = STORE_NONE;
         struct strv ids;

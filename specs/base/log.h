@@ -10,11 +10,13 @@ struct log_options {
         enum log_level level;   /* records above this level are dropped */
         bool json;              /* {"level","msg","time"} objects with RFC 3339 times in the file, and on standard error
                                  * when there is no file */
-        const char *path;       /* NULL: standard error only */
+        const char *path;       /* "FILE" or "file:FILE"; "journald:NAME" or "syslog:NAME": the host's log, where NAME
+                                 * (empty: the program's) says whose record it is; NULL: standard error only */
 };
 
-/* Opens the log.  With a file, records go to the file and errors also to standard error as text, because engines read
- * only one of the two.  The file is opened O_APPEND|O_NOFOLLOW|O_CLOEXEC, created 0600. */
+/* Opens the log.  With one, records go there and errors also to standard error as text, because engines read only one
+ * of the two.  The file is opened O_APPEND|O_NOFOLLOW|O_CLOEXEC, created 0600.  A host that has no journal or syslog is
+ * no error: records go to standard error as if none was asked for. */
 int log_open(const struct log_options *options);
 
 /* One record.  On a terminal the level is coloured unless NO_COLOR is set.  Control characters in the message are

@@ -164,8 +164,12 @@ static void test_split(void) {
                 bool skip_empty;
                 const char *want;
         } rows[] = {
-                { "", false, "" },          { "", true, "" },           { "a", false, "a" },
-                { "a,b", false, "a|b" },    { ",a,,b,", false, "|a||b|" }, { ",a,,b,", true, "a|b" },
+                { "", false, "" },
+                { "", true, "" },
+                { "a", false, "a" },
+                { "a,b", false, "a|b" },
+                { ",a,,b,", false, "|a||b|" },
+                { ",a,,b,", true, "a|b" },
                 { ",,", true, "" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -181,9 +185,9 @@ static void test_strings(void) {
         static const struct {
                 const char *a, *b, *want;
         } paths[] = {
-                { "a", "b", "a/b" },   { "a/", "/b", "a/b" }, { "/", "b", "/b" },    { "/", "/", "/" },
-                { "", "b", "b" },      { "", "/b", "/b" },    { "a", "", "a" },      { "a//", "//b/", "a/b/" },
-                { "/r", "/../x", "/r/../x" },
+                { "a", "b", "a/b" }, { "a/", "/b", "a/b" },     { "/", "b", "/b" },
+                { "/", "/", "/" },   { "", "b", "b" },          { "", "/b", "/b" },
+                { "a", "", "a" },    { "a//", "//b/", "a/b/" }, { "/r", "/../x", "/r/../x" },
         };
         for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
                 CHECK_STR(str_path(paths[i].a, paths[i].b), paths[i].want);
@@ -203,8 +207,17 @@ static void test_text(void) {
         CHECK_STR(str_json_quote("\xff!"), "\"\xef\xbf\xbd!\"");
         CHECK_STR(str_utf8("ok \xf0\x9f\x98\x80"), "ok \xf0\x9f\x98\x80");
         static const char *const bad[] = {
-                "\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xe2\x82", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe",
+                "\x80",
+                "\xc0\x80",
+                "\xc1\xbf",
+                "\xc3",
+                "\xe0\x80\x80",
+                "\xe2\x82",
+                "\xed\xa0\x80",
+                "\xf0\x80\x80\x80",
+                "\xf4\x90\x80\x80",
+                "\xf5\x80\x80\x80",
+                "\xfe",
         };
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
                 CHECK_INT(utf8_length(bad[i], strlen(bad[i])), 0);
@@ -337,6 +350,8 @@ static void test_log_file(void) {
         struct stat status;
         CHECK(fstatat(folder, "log", &status, 0) == 0 && (status.st_mode & 0777) == 0600);
 
+        CHECK_INT(log_open(&(struct log_options){ .path = str_format("file:%s/prefixed", folder_name) }), 0);
+        CHECK(fstatat(folder, "prefixed", &status, 0) == 0);
         CHECK_FAIL(log_open(&(struct log_options){ .path = str_path(folder_name, "no/log") }), "open log file /tmp/");
         CHECK_INT(symlinkat("log", folder, "link"), 0);
         CHECK_INT(log_open(&(struct log_options){ .path = str_path(folder_name, "link") }), -ELOOP);

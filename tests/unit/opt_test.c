@@ -56,8 +56,19 @@ static void test_kinds(void) {
         CHECK_STR(o.path, "/a");
         CHECK_INT(parse("--help", OPT_ANYWHERE, &o, &result), 0);
         CHECK(result.wants_help);
-        CHECK_INT(parse("-h", OPT_ANYWHERE, &o, &result), 0);
-        CHECK(result.wants_help);
+        static const char *const helps[] = { "-h", "-?", "--usage", "-help" };
+        for (size_t i = 0; i < sizeof helps / sizeof helps[0]; i++) {
+                CHECK_INT(parse(helps[i], OPT_ANYWHERE, &o, &result), 0);
+                CHECK_ROW(result.wants_help, helps[i]);
+        }
+        static const char *const truths[] = { "--flag=true", "--flag=1", "-f -flag=t", "--flag=True", "--flag=yes" };
+        static const char *const lies[] = { "--flag=false", "--flag=0", "-f --flag=F", "-f -flag=FALSE", "--flag=no" };
+        for (size_t i = 0; i < sizeof truths / sizeof truths[0]; i++) {
+                CHECK_INT(parse(truths[i], OPT_ANYWHERE, &o, &result), 0);
+                CHECK_ROW(o.flag, truths[i]);
+                CHECK_INT(parse(lies[i], OPT_ANYWHERE, &o, &result), 0);
+                CHECK_ROW(!o.flag, lies[i]);
+        }
 }
 
 static void test_verbatim(void) {
@@ -86,6 +97,7 @@ static void test_bad(void) {
         CHECK_FAIL(parse("--preserve-fds=", OPT_ANYWHERE, &o, &result), "a number from 0 to 4294967295");
         CHECK_FAIL(parse("--path=", OPT_ANYWHERE, &o, &result), "a path is expected");
         CHECK_FAIL(parse("--flag=maybe", OPT_ANYWHERE, &o, &result), "true or false expected");
+        CHECK_FAIL(parse("--flag=", OPT_ANYWHERE, &o, &result), "true or false expected");
 }
 
 int main(void) {
