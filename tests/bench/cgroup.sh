@@ -1,7 +1,9 @@
 #!/bin/bash
 # make bench-cgroup: what cgroups cost.
 #
-#   cgroup.sh many    creates COUNT=1000 containers that stay: do the last cost what the first did?
+#   cgroup.sh many    does the last of COUNT=1000 containers that stay cost what the first did?  CYCLES=5 times alone
+#                     and beside the others, in turn, ROUNDS=60
+#                     containers each time; V=1 shows each
 #   cgroup.sh calls   the system calls of `create` on cgroup files beside crun's, same bundle with limits, interleaved
 #                     in ROUNDS=15 rounds; strace counts and times them (its own share of each call is the same for
 #                     both).  Wants a machine with all controllers, so make runs it in the virtual one.
@@ -22,39 +24,55 @@ bundle() { # JQ-FILTER
   mv "$work/config" "$work/box/config.json"
 }
 
-mean() {
-  awk '{ sum += $1 } END { print sum / NR }'
-}
-
 median() {
   sort -n | awk '{ at[NR] = $1 } END { print at[int((NR + 1) / 2)] }'
 }
 
-# The first and the last 50 numbers of standard input.
-compare() { # median|mean WHAT
-  local first last
-  cat >"$work/numbers"
-  first=$(head -n 50 "$work/numbers" | "$1")
-  last=$(tail -n 50 "$work/numbers" | "$1")
-  awk -v what="$1 of $2" -v first="$first" -v last="$last" 'BEGIN {
-    printf "%s: the first 50 %.2f ms, the last 50 %.2f ms, ratio %.2f\n", what, first, last, last / first }'
+# --- a thousand side by side -----------------------------------------------------------------------------------------
+# "WHAT MEDIAN" of creating and deleting one container, ROUNDS times in turn, and of a bare program that makes much the
+# same and is as fast as the kernel: what grows there grows for everybody.
+one_more() { # ROUNDS
+  local runtime="$build/rundlet --root $work/state"
+  "$build/tests/bench/compare" "$1" create "$runtime create --bundle $work/box bench-one" \
+    delete "$runtime delete --force bench-one" bare "$work/bare $work/box/rootfs /sys/fs/cgroup/bench-bare" |
+    awk '$2 + 0 > 0 { print $1, $2 }'
 }
 
-# --- a thousand side by side -----------------------------------------------------------------------------------------
+others() { # create|delete COUNT
+  local command=(create --bundle "$work/box")
+  [ "$1" = create ] || command=(delete --force)
+  seq "$2" | xargs -P 2 -I @ "$build/rundlet" --root "$work/state" "${command[@]}" bench-@ >/dev/null
+}
+
+# The machine drifts by more than what is asked for: alone and beside the others come in turn, and each time beside
+# them is held against the mean of the two times alone around it.
 many() {
-  local count=${COUNT:-1000} n
-  local runtime=("$build/rundlet" --root "$work/state")
+  local count=$((${COUNT:-1000} - 1)) cycles=${CYCLES:-5} rounds=${ROUNDS:-60} cycle
   bundle '.linux.namespaces = [{type: "pid"}, {type: "mount"}, {type: "cgroup"}] | del(.hostname, .domainname)
     | .mounts |= map(select(.type == "proc"))'
-  TIMEFORMAT='%3R %3U %3S'
-  for n in $(seq "$count"); do
-    { time "${runtime[@]}" create --bundle "$work/box" "bench-$n" </dev/null >/dev/null 2>&1; } 2>&1
+  cc -O2 -D_GNU_SOURCE -static -o "$work/bare" tests/bench/bare.c
+  one_more 20 >/dev/null
+  for cycle in $(seq "$cycles"); do
+    one_more "$rounds" | sed "s/^/$cycle alone /"
+    others create "$count"
+    [ "$("$build/rundlet" --root "$work/state" list -q | wc -l)" = "$count" ] ||
+      { echo "cgroup.sh: the others are not $count" >&2; exit 1; }
+    one_more "$rounds" | sed "s/^/$cycle beside /"
+    others delete "$count"
   done >"$work/times"
-  echo "create, $count containers side by side, $(uname -r)"
-  awk '{ print $1 * 1000 }' "$work/times" | compare median "the time"
-  awk '{ print ($2 + $3) * 1000 }' "$work/times" | compare mean "the processor's time"
-  for n in $(seq "$count"); do
-    "${runtime[@]}" delete --force "bench-$n"
+  one_more "$rounds" | sed "s/^/$((cycles + 1)) alone /" >>"$work/times"
+  [ -z "${V:-}" ] || cat "$work/times"
+  echo "one more container, alone and beside $count others, $cycles cycles of $rounds rounds, $(uname -r)"
+  local what
+  for what in create delete bare; do
+    awk -v what="$what" '$3 == what { ms[$2, $1] = $4; if ($2 == "beside") cycles = $1 } END {
+      for (n = 1; n <= cycles; n++) {
+        alone = (ms["alone", n] + ms["alone", n + 1]) / 2
+        print ms["beside", n] / alone, alone, ms["beside", n]
+      } }' "$work/times" | sort -n | awk -v what="$what" '{ ratio[NR] = $1; alone[NR] = $2; beside[NR] = $3 } END {
+      at = int((NR + 1) / 2)
+      printf "%-8s alone %.2f ms, beside them %.2f ms, ratio %.2f (median of cycles; %.2f to %.2f)\n",
+        what, alone[at], beside[at], ratio[at], ratio[1], ratio[NR] }'
   done
 }
 
