@@ -12,6 +12,8 @@ REAL_ROOT := $(if $(filter real,$(or $(TESTS),real)),$(BUILD)/real/debian)
 SYSTEMD_ROOT := $(if $(filter systemd,$(or $(VM_PLACES),systemd)),$(BUILD)/real/systemd)
 FUZZ_TIME ?= 20
 VM_LIMIT ?= 3000
+# How far the analyzer of clang-tidy looks into a function: by default 225000 nodes, which takes four times as long.
+TIDY_NODES ?= 60000
 SUBMAKE = $(MAKE) --no-print-directory
 export BUILD JOBS TESTS V VM_PLACES CONTROL
 
@@ -115,6 +117,7 @@ $(BUILD)/tests/probe $(BUILD)/tests/calls: $(BUILD)/tests/%: tests/probes/%.c
 define TIDY
 	@mkdir -p $(@D)
 	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=c11 -DINIT_FILE='"$(BUILD)/rundlet-init"' \
+		-Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) \
 		$(if $(filter %/err.c,$<),,-include tests/lint/model.h) 2>$@.err || \
 		{ cat $@.err; exit 1; }
 	@touch $@
