@@ -101,10 +101,10 @@ static const struct json_field oci_process_fields[] = {
         OPT_OBJECT(oci_process, "capabilities", capabilities, oci_capabilities),
         LIST(oci_process, "rlimits", rlimits, oci_rlimit),
         FIELD(oci_process, "noNewPrivileges", no_new_privileges),
-        FIELD(oci_process, "apparmorProfile", apparmor_profile),
+        FIELD(oci_process, "apparmorProfile", apparmor_profile, .check = oci_shape_one_line),
         FIELD(oci_process, "oomScoreAdj", oom_score_adj, .min = -1000, .max = 1000),
         OPT_OBJECT(oci_process, "scheduler", scheduler, oci_scheduler),
-        FIELD(oci_process, "selinuxLabel", selinux_label),
+        FIELD(oci_process, "selinuxLabel", selinux_label, .check = oci_shape_one_line),
         OPT_OBJECT(oci_process, "ioPriority", io_priority, oci_io_priority),
         OPT_OBJECT(oci_process, "execCPUAffinity", exec_cpu_affinity, oci_cpu_affinity),
 };

@@ -206,7 +206,7 @@ static const struct json_field oci_linux_fields[] = {
         FIELD(oci_linux, "rootfsPropagation", rootfs_propagation, .check = oci_shape_propagation),
         FIELD(oci_linux, "maskedPaths", masked_paths, .check = oci_shape_absolute),
         FIELD(oci_linux, "readonlyPaths", readonly_paths, .check = oci_shape_absolute),
-        FIELD(oci_linux, "mountLabel", mount_label),
+        FIELD(oci_linux, "mountLabel", mount_label, .check = oci_shape_one_line),
         OPT_OBJECT(oci_linux, "intelRdt", intel_rdt, oci_intel_rdt),
         OPT_OBJECT(oci_linux, "memoryPolicy", memory_policy, oci_memory_policy),
         OPT_OBJECT(oci_linux, "personality", personality, oci_personality),

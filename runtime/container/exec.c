@@ -62,7 +62,8 @@ static int make_plan(struct entering *e) {
         if (r == 0)
                 r = container_config(&e->container.entry, &e->config);
         if (r == 0)
-                r = plan_build_exec(e->config, e->options->process, probe_get(), &options, &e->plan);
+                r = plan_build_exec(e->config, e->options->process, probe_get_for(e->config, e->options->process),
+                                    &options, &e->plan);
         for (size_t i = 0; r == 0 && i < e->plan->warnings.n; i++)
                 log_warning("%s", e->plan->warnings.at[i]);
         return r;

@@ -77,10 +77,7 @@ static void find_paths(struct prepared *p) {
 }
 
 static const struct probe *ask(const struct container_options *options, const struct oci_config *config) {
-        const struct oci_resources *resources = config->linux_ ? config->linux_->resources : NULL;
-        if (options->probe)
-                return options->probe;
-        return resources && resources->cpu && resources->cpu->quota.v > 0 ? probe_get_with_cpus() : probe_get();
+        return options->probe ? options->probe : probe_get_for(config, config->process);
 }
 
 static const char *would_be_folder(const struct container_options *options) {

@@ -134,9 +134,51 @@ const struct probe *probe_get(void) {
         return ask_once();
 }
 
-const struct probe *probe_get_with_cpus(void) {
+/* 1: confined, 0: not, -ENOSYS: no AppArmor.  Reading fails where it is compiled in and disabled. */
+static int apparmor_confines(void) {
+        char *label;
+        if (read_file_at(AT_FDCWD, "/proc/self/attr/apparmor/current", 4096, &label, NULL) < 0) {
+                err_clear();
+                return -ENOSYS;
+        }
+        return strcmp(label, "unconfined\n") != 0 && strcmp(label, "unconfined") != 0;
+}
+
+/* It is enabled when its file system is mounted and a policy is loaded: before that everything is "kernel". */
+static bool is_selinux_enabled(void) {
+        struct statfs fs;
+        char *label;
+        if (statfs("/sys/fs/selinux", &fs) < 0 || fs.f_type != SELINUX_MAGIC)
+                return false;
+        if (read_file_at(AT_FDCWD, "/proc/self/attr/current", 4096, &label, NULL) < 0) {
+                err_clear();
+                return false;
+        }
+        return strcmp(label, "kernel") != 0;
+}
+
+static void ask_modules(struct probe *probe) {
+        const char *without = getenv("RUNDLET_PROBE_WITHOUT");
+        int confines = apparmor_confines();
+        probe->has_apparmor = confines >= 0 && !is_listed(without, "apparmor");
+        probe->is_apparmor_confined = confines > 0;
+        probe->has_selinux = is_selinux_enabled() && !is_listed(without, "selinux");
+}
+
+static bool is_given(const char *text) {
+        return text && *text;
+}
+
+const struct probe *probe_get_for(const struct oci_config *config, const struct oci_process *process) {
         struct probe *probe = ask_once();
-        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-        probe->cpus = cpus > 0 ? (unsigned)cpus : 0;
+        const struct oci_linux *linux_ = config->linux_;
+        const struct oci_resources *resources = linux_ ? linux_->resources : NULL;
+        if (resources && resources->cpu && resources->cpu->quota.v > 0) {
+                long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+                probe->cpus = cpus > 0 ? (unsigned)cpus : 0;
+        }
+        if ((linux_ && is_given(linux_->mount_label)) ||
+            (process && (is_given(process->apparmor_profile) || is_given(process->selinux_label))))
+                ask_modules(probe);
         return probe;
 }

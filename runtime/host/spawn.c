@@ -49,6 +49,8 @@ static const struct {
         { STEP_CWD, ELOOP, "a link of proc, or too many links" },
         { STEP_TARGET, EXDEV, "another mount than proc or sysfs lies there" },
         { STEP_OPEN, EINVAL, "it is not a namespace of that type" },
+        { STEP_LABEL, ENOENT, "no such profile is loaded" },
+        { STEP_LABEL, EXDEV, "another mount lies over it" },
         { STEP_AWAIT, EPROTO, "an answer that was not expected" },
 };
 

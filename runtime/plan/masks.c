@@ -11,12 +11,6 @@
 
 #define EMPTY_ATTRIBUTES (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-static bool writes_labels(const struct build *b) {
-        const struct oci_process *process = b->process;
-        return process && ((process->apparmor_profile && *process->apparmor_profile) ||
-                           (process->selinux_label && *process->selinux_label));
-}
-
 /* Never the container's own /proc, where anything may be mounted over the file that is meant.  A user namespace that
  * has no pid namespace of its own may not mount procfs; the host's, seen before pivot_root, is as trustworthy. */
 int plan_proc(struct build *b) {
@@ -24,7 +18,7 @@ int plan_proc(struct build *b) {
         bool is_exec = b->process != b->config->process;
         bool writes_sysctls = !is_exec && linux_ && linux_->sysctl.n > 0;
         b->plan->place = "linux.sysctl";
-        if (!writes_sysctls && !writes_labels(b))
+        if (!writes_sysctls && !plan_writes_labels(b))
                 return 0;
         if (is_exec || (plan_has_own(b, CLONE_NEWUSER) && !plan_has_own(b, CLONE_NEWPID)))
                 plan_add(b->plan, LANE_CHILD, STEP_OPEN, .into = SLOT_PROC, .a = plan_text(b->plan, "/proc"),
@@ -47,6 +41,8 @@ void plan_covers(struct build *b) {
         strv_add(&options, "size=0");
         strv_add(&options, "nr_inodes=2");
         strv_add(&options, "mode=0555");
+        if (plan_mount_context(b))
+                strv_add(&options, plan_mount_context(b));
         plan_add(plan, LANE_CHILD, STEP_FS, .into = SLOT_EMPTY, .a = plan_text(plan, "tmpfs"),
                  .b = plan_option_list(plan, &options), .flags = EMPTY_ATTRIBUTES);
         /* A mount can be copied only once it has a place; the root comes to lie over this one. */

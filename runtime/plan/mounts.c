@@ -228,15 +228,15 @@ static struct strv data_options(struct build *b, const struct work *w) {
 
 static struct strv fs_options(struct build *b, const struct work *w, const struct virtual_fs *virtual_fs) {
         struct strv list = { 0 }, data = data_options(b, w);
-        const char *label = b->config->linux_ ? b->config->linux_->mount_label : NULL;
+        const char *context = plan_mount_context(b);
         if (w->mount->source && *w->mount->source)
                 strv_add(&list, str_format("source=%s", w->mount->source));
         if (!virtual_fs && w->opts.self.set & MOUNT_ATTR_RDONLY)
                 strv_add(&list, "ro");
         for (size_t i = 0; i < data.n; i++)
                 strv_add(&list, data.at[i]);
-        if (label && *label && (!virtual_fs || virtual_fs->is_labelled))
-                strv_add(&list, str_format("context=%s", label));
+        if (context && (!virtual_fs || virtual_fs->is_labelled))
+                strv_add(&list, context);
         return list;
 }
 
@@ -265,6 +265,8 @@ static int add_fs(struct build *b, struct work *w) {
         struct strv options = fs_options(b, w, virtual_fs);
         plan_add(b->plan, lane, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
                  .b = plan_option_list(b->plan, &options), .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
+        if (str_eq(w->type, "mqueue"))
+                plan_relabel(b, w->slot);
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
         if (w->opts.copies_up)
                 plan_add(b->plan, LANE_CHILD, STEP_COPYUP, .slot = SLOT_TARGET, .into = w->slot);

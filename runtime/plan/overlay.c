@@ -217,6 +217,8 @@ static void add_mount(struct build *b, const struct layers *layers) {
         }
         for (size_t i = 0; i < layers->options.n; i++)
                 strv_add(&options, layers->options.at[i]);
+        if (plan_mount_context(b))
+                strv_add(&options, plan_mount_context(b));
         plan_add(b->plan, layers->lane, STEP_FS, .into = SLOT_ROOT, .a = plan_text(b->plan, "overlay"),
                  .b = plan_option_list(b->plan, &options));
         plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
@@ -231,6 +233,10 @@ static void add_mount_old(struct build *b, const struct layers *layers) {
                                                 plan_slot_reference(layers->work_slot));
         for (size_t i = 0; i < layers->options.n; i++)
                 tail = str_format("%s,%s", tail, layers->options.at[i]);
+        if (plan_mount_context(b)) { /* commas in a context stand between quotes there */
+                struct strv parts = str_split(plan_mount_context(b), '=', false);
+                tail = str_format("%s,%s=\"%s\"", tail, parts.at[0], parts.at[1]);
+        }
         struct strv lower = { 0 };
         for (size_t i = 0; i < layers->lower.n; i++)
                 strv_add(&lower, plan_slot_reference(layers->lower_slots[i]));

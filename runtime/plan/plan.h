@@ -75,6 +75,9 @@ struct probe {
         const char *cgroup_root;             /* the cgroup2 mount, NULL: none */
         bool can_set_rlimits, can_lower_oom; /* CAP_SYS_RESOURCE */
         unsigned cpus;                       /* online; 0: nobody asked */
+        /* Security modules; asked only when a label is configured. */
+        bool has_apparmor, has_selinux;
+        bool is_apparmor_confined; /* this process has a profile already */
 };
 
 /* Choices of the command line that shape the plan. */
@@ -136,6 +139,8 @@ struct lane plan_lane(const struct plan *plan, enum plan_lane lane);
 char *plan_print(const struct plan *plan, const struct plan_options *options);
 /* print_limits.c: the end of it, from the systemd unit to the warnings. */
 char *plan_print_limits(const struct plan *plan);
+/* print_confine.c: what follows the name of a step that confines. */
+const char *plan_confine_words(const struct plan *plan, const struct step *step);
 /* One step in words for messages: "mount proc on /proc". */
 char *plan_step_words(const struct plan *plan, enum plan_lane lane, size_t step);
 
@@ -176,6 +181,12 @@ int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root prop
 int plan_hooks(struct build *b);   /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b); /* hooks.c: startContainer */
 int plan_process(struct build *b);     /* process.c: keyring, session, stdio, limits, labels */
+int plan_label_modules(struct build *b); /* labels.c: is there a module for every label? */
+bool plan_writes_labels(const struct build *b);
+void plan_keyring_label(struct build *b);              /* labels.c: of the session keyring, before it is made */
+void plan_labels(struct build *b);                     /* labels.c: of the next execve */
+const char *plan_mount_context(const struct build *b); /* labels.c: "context=LABEL", an option of file systems, or NULL */
+void plan_relabel(struct build *b, int slot); /* labels.c: for a file system without that option */
 int plan_identity(struct build *b);    /* identity.c: bounding, groups, ids, capabilities, cwd, find */
 int plan_confine(struct build *b);     /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */

@@ -340,6 +340,10 @@ static void print_write(struct out *out, const struct step *step) {
             str_json_quote(text_at(out, step->b)));
 }
 
+static void print_confined(struct out *out, const struct step *step) {
+        put(out, plan_confine_words(out->plan, step));
+}
+
 static void print_setns(struct out *out, const struct step *step) {
         say(out, " %s (", slot_name(out, step->slot));
         say_bits(out, oci_namespace_names.rows, step->flags);
@@ -509,6 +513,8 @@ static printer *const printers[STEP_KINDS] = {
         [STEP_AFFINITY] = print_affinity,
         [STEP_MEMPOLICY] = print_mempolicy,
         [STEP_PERSONALITY] = print_personality,
+        [STEP_LABEL] = print_confined,
+        [STEP_RELABEL] = print_confined,
         [STEP_GROUPS] = print_groups,
         [STEP_IDS] = print_ids,
         [STEP_BOUNDS] = print_bounds,

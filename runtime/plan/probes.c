@@ -16,6 +16,8 @@ static const struct probe full = {
         .cgroup_root = "/sys/fs/cgroup",
         .can_set_rlimits = true,
         .can_lower_oom = true,
+        .has_apparmor = true,
+        .has_selinux = true,
 };
 
 static const struct probe old = {

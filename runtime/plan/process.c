@@ -1,4 +1,4 @@
-/* The payload's own process: session, terminal, limits, scheduling, labels, environment.  Parent side; pure. */
+/* The payload's own process: session, terminal, limits, scheduling, environment.  Parent side; pure. */
 #include "runtime/plan/id_list.h"
 #include "runtime/plan/plan.h"
 
@@ -30,6 +30,7 @@ static bool is_session_late(const struct build *b) {
 
 static void add_session_and_stdio(struct build *b) {
         if (!b->options->no_keyring) {
+                plan_keyring_label(b);
                 b->plan->place = "session keyring";
                 plan_add(b->plan, LANE_CHILD, STEP_KEYRING,
                          .a = plan_text(b->plan, str_format("_ses.%s", b->options->id)), .tolerate = ENOSYS);
@@ -158,20 +159,6 @@ static void add_personality(struct build *b) {
         plan_add(b->plan, LANE_CHILD, STEP_PERSONALITY, .flags = (uint64_t)personality->domain.v);
 }
 
-/* Labels of the next execve.  SLOT_PROC is a procfs of our own making: the container's could be anything. */
-static void add_labels(struct build *b) {
-        const char *apparmor = b->process->apparmor_profile, *selinux = b->process->selinux_label;
-        b->plan->place = "process.apparmorProfile";
-        if (apparmor && *apparmor)
-                plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC,
-                         .a = plan_text(b->plan, "self/attr/apparmor/exec"),
-                         .b = plan_text(b->plan, str_format("exec %s", apparmor)));
-        b->plan->place = "process.selinuxLabel";
-        if (selinux && *selinux)
-                plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_PROC, .a = plan_text(b->plan, "self/attr/exec"),
-                         .b = plan_text(b->plan, selinux));
-}
-
 int plan_process(struct build *b) {
         if (!b->process)
                 return fail_words(EINVAL, "process: missing");
@@ -186,7 +173,7 @@ int plan_process(struct build *b) {
         if (r < 0)
                 return r;
         add_personality(b);
-        add_labels(b);
+        plan_labels(b);
         add_rlimits(b);
         return 0;
 }

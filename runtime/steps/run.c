@@ -50,6 +50,8 @@ static const struct {
         [STEP_AFFINITY] = { "affinity", step_affinity, false },
         [STEP_MEMPOLICY] = { "mempolicy", step_mempolicy, false },
         [STEP_PERSONALITY] = { "personality", step_personality, false },
+        [STEP_LABEL] = { "label", step_label, false },
+        [STEP_RELABEL] = { "relabel", step_relabel, false },
         [STEP_GROUPS] = { "groups", step_groups, false },
         [STEP_IDS] = { "ids", step_ids, false },
         [STEP_BOUNDS] = { "bounds", step_bounds, false },

@@ -89,6 +89,8 @@ enum step_kind {
         STEP_AFFINITY,    /* sched_setaffinity mask b of flags bytes, of the context's pid */
         STEP_MEMPOLICY,   /* set_mempolicy mode flags, node mask b of more bits */
         STEP_PERSONALITY, /* personality flags */
+        STEP_LABEL,   /* write b to attribute a ("self/attr/exec") of the procfs in slot, which nothing lies over */
+        STEP_RELABEL, /* give the root of the file system in slot the SELinux context a */
         STEP_GROUPS,      /* setgroups: flags numbers of 32 bits at b */
         STEP_IDS,     /* setresgid and setresuid: flags IDS(uid, gid); keeps permitted capabilities when more is 1 */
         STEP_BOUNDS,  /* drop every capability not in flags from the bounding set */
@@ -195,7 +197,7 @@ struct plan_image {
         uint32_t slots_at, slots_count; /* int32_t fd per slot, -1: empty */
 };
 
-/* One function per kind, in fs.c mount.c node.c ns.c id.c talk.c exec.c; the table is in run.c. */
+/* One function per kind, in fs.c mount.c node.c ns.c id.c confine.c talk.c exec.c; the table is in run.c. */
 typedef int step_function(const struct step *step, struct context *context);
 
 static inline const char *step_text(const struct context *context, uint32_t at) {
