@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 const struct command *const commands[] = {
-        &command_run,    &command_create, &command_start,  &command_exec, &command_kill,
-        &command_delete, &command_state,  &command_list,   &command_ps,   &command_pause,
-        &command_resume, &command_spec,   &command_check,  &command_plan, &command_features,
-        &command_events, &command_stats,  &command_update, NULL,
+        &command_run,    &command_create, &command_start,  &command_exec,   &command_kill,
+        &command_delete, &command_state,  &command_list,   &command_ps,     &command_pause,
+        &command_resume, &command_spec,   &command_check,  &command_plan,   &command_features,
+        &command_events, &command_stats,  &command_update, &command_mounts, NULL,
 };
 
 struct main_options {

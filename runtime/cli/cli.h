@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command command_create, command_start, command_run, command_state, command_kill, command_delete,
         command_exec, command_list, command_ps, command_pause, command_resume, command_spec, command_features,
-        command_plan, command_check, command_events, command_stats, command_update;
+        command_plan, command_check, command_events, command_stats, command_update, command_mounts;
 
 /* The table of main.c, ended by NULL: for help, the man page and completion. */
 extern const struct command *const commands[];

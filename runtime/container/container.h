@@ -75,6 +75,10 @@ int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *r
 /* update: resources as given, changes only; everything is applied or nothing is, and what was applied is kept in the
  * container's saved config. */
 int container_update(const char *root, const char *id, const struct oci_resources *resources);
+/* mounts: sources as in a config, relative ones to the bundle.  add makes all or none; remove begins with the last and
+ * stops at the first that cannot be taken away. */
+int container_mounts_add(const char *root, const char *id, const struct oci_mount *mounts, size_t n);
+int container_mounts_remove(const char *root, const char *id, const struct oci_mount *mounts, size_t n);
 /* One reading of everything the cgroup counts.  -ESRCH: it has ended. */
 int container_stats(const char *root, const char *id, struct oci_stats *ret);
 /* A reading of each of ids, or without ids of each container that lives and has a cgroup of its own, sorted by id.

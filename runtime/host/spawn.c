@@ -47,6 +47,7 @@ static const struct {
         { STEP_HOOK, ETIMEDOUT, "its time was over" },
         { STEP_CWD, EXDEV, "it is outside of the container's root" },
         { STEP_CWD, ELOOP, "a link of proc, or too many links" },
+        { STEP_DETACH, EINVAL, "nothing is mounted there" },
         { STEP_TARGET, EXDEV, "another mount than proc or sysfs lies there" },
         { STEP_OPEN, EINVAL, "it is not a namespace of that type" },
         { STEP_LABEL, ENOENT, "no such profile is loaded" },

@@ -60,8 +60,8 @@ static bool has_userns(const struct build *b) {
 
 /* The destination as a plain absolute path: what "." and ".." say is taken by its words, before any link is followed.
  */
-static const char *clean(const char *destination) {
-        struct strv parts = str_split(destination, '/', true), kept = { 0 };
+const char *plan_destination(const struct oci_mount *mount) {
+        struct strv parts = str_split(mount->destination, '/', true), kept = { 0 };
         for (size_t i = 0; i < parts.n; i++) {
                 if (str_eq(parts.at[i], "..")) {
                         if (kept.n)
@@ -314,7 +314,7 @@ static int add_mount(struct build *b, size_t index) {
                 .mount = mount, .opts = mount_opts_parse(&mount->options), .index = index, .slot = SLOT_NONE
         };
         w.type = mount->type ? mount->type : "";
-        w.destination = clean(mount->destination);
+        w.destination = plan_destination(mount);
         b->plan->place = str_format("mounts[%zu]", index);
         if (str_eq(w.destination, "/"))
                 return fail_words(EINVAL, "mounts[%zu].destination: the root is set by root, not by a mount", index);
@@ -328,7 +328,7 @@ static int add_mount(struct build *b, size_t index) {
 }
 
 int plan_mounts(struct build *b) {
-        for (size_t i = 0; i < b->config->mounts.n; i++) {
+        for (size_t i = b->first_mount; i < b->config->mounts.n; i++) {
                 int r = add_mount(b, i);
                 if (r < 0)
                         return r;

@@ -278,6 +278,10 @@ int plan_join(struct build *b) {
         b->plan->place = "linux.namespaces";
         if (first)
                 plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = first);
+        /* Others have the right to copy host trees only in a mount namespace that their user namespace owns. */
+        if (b->is_entering && !b->probe->is_root)
+                plan_add(b->plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWNS);
+        b->copies_at = b->plan->count[LANE_CHILD];
         if (second)
                 plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = second);
         if (user && (maps_root(linux_) || !plan_has_new(b, CLONE_NEWUSER)))

@@ -102,6 +102,9 @@ struct build {
         const struct probe *probe;
         const struct plan_options *options;
         struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
+        size_t first_mount;        /* the first of config->mounts that is meant; 0: all */
+        bool is_entering;          /* a running container is entered: copies of host trees are made before that */
+        size_t copies_at; /* is_entering, not root: where in the child lane the host's trees are still to be seen */
 };
 
 /* -- probes.c -- */
@@ -154,6 +157,14 @@ int plan_build(const struct oci_config *config, const struct probe *probe, const
 int plan_build_exec(const struct oci_config *config, const struct oci_process *process, const struct probe *probe,
                     const struct plan_options *options, struct plan **ret);
 
+/* mounts add: enters a running container by SLOT_PIDFD and makes the mount config->mounts.at[index] there; config is
+ * the container's own with other mounts.  What fails leaves nothing mounted. */
+int plan_build_mount(const struct oci_config *config, size_t index, const struct probe *probe,
+                     const struct plan_options *options, struct plan **ret);
+
+/* mounts remove: the same way in, and takes away what is mounted at its destination. */
+int plan_build_detach(const struct oci_config *config, size_t index, const struct probe *probe, struct plan **ret);
+
 /* -- builders, one a file; each appends its steps and returns 0 or -errno with words -- */
 int plan_namespaces(struct build *b); /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
 int plan_namespaces_late(struct build *b); /* hostname, domainname, loopback, cgroup namespace */
@@ -169,6 +180,7 @@ bool plan_overlay_is_private(const struct oci_config *config); /* overlay.c: wri
 int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over
                                                      SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
 int plan_mounts(struct build *b);                 /* mounts.c: config mounts in order */
+const char *plan_destination(const struct oci_mount *mount); /* mounts.c: as a plain absolute path */
 int plan_mounts_readonly(struct build *b); /* mounts.c: new file systems asked for read-only, once devices are made */
 int plan_devices(struct build *b);         /* devices.c: nodes, links, console */
 int plan_terminal(struct build *b);        /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */

@@ -484,6 +484,7 @@ static printer *const printers[STEP_KINDS] = {
         [STEP_IDMAP] = print_idmap,
         [STEP_TARGET] = print_target,
         [STEP_ATTACH] = print_attach,
+        [STEP_DETACH] = print_text,
         [STEP_COPYUP] = print_move,
         [STEP_MASK] = print_text,
         [STEP_READONLY] = print_readonly,

@@ -29,7 +29,7 @@ static uint32_t first_propagation(const struct build *b) {
 }
 
 enum plan_lane plan_tree_lane(const struct build *b) {
-        return b->probe->is_root ? LANE_OPEN : LANE_CHILD;
+        return b->probe->is_root || b->is_entering ? LANE_OPEN : LANE_CHILD;
 }
 
 void plan_tree(struct build *b, const char *path, unsigned flags, int into) {

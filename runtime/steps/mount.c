@@ -165,6 +165,20 @@ int step_attach(const struct step *step, struct context *context) {
         return (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
+/* umount(2) takes no fd, and a name could lead elsewhere the second time: what was found in the root is named by our
+ * own procfs, not by the one of the container that we are in. */
+int step_detach(const struct step *step, struct context *context) {
+        static const size_t proc_size = sizeof("/proc/") - 1;
+        const char *path = step_text(context, step->a);
+        char name[FD_NAME_SIZE];
+        int root = slot_fd(context, step->slot), proc = slot_fd(context, step->into);
+        if (root < 0 || proc < 0 || !path)
+                return -EBADF;
+        sysfd fd = open_in(root, path, O_PATH);
+        long r = fd < 0 ? fd : sys_fchdir(proc);
+        return r < 0 ? (int)r : (int)sys_umount2(fd_name(fd, name) + proc_size, MNT_DETACH);
+}
+
 /* umount goes through "." to whatever is stacked over it, so this is done until "." itself is mounted nowhere:
  * otherwise the old root would stay, one chdir("/..") away. */
 static int detach_here(void) {

@@ -18,6 +18,7 @@ static const struct {
         [STEP_IDMAP] = { "idmap", step_idmap, false },
         [STEP_TARGET] = { "target", step_target, true },
         [STEP_ATTACH] = { "attach", step_attach, false },
+        [STEP_DETACH] = { "detach", step_detach, false },
         [STEP_COPYUP] = { "copyup", step_copyup, false },
         [STEP_MASK] = { "mask", step_mask, false },
         [STEP_READONLY] = { "readonly", step_readonly, false },

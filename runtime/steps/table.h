@@ -13,8 +13,8 @@
 /* fs.c */
 step_function step_open, step_close, step_target, step_write, step_mask, step_readonly;
 /* mount.c */
-step_function step_tree, step_fs, step_overlay_old, step_attr, step_idmap, step_attach, step_pivot, step_move_root,
-        step_chroot;
+step_function step_tree, step_fs, step_overlay_old, step_attr, step_idmap, step_attach, step_detach, step_pivot,
+        step_move_root, step_chroot;
 /* copyup.c */
 step_function step_copyup;
 /* node.c */
