@@ -82,7 +82,7 @@ static int fail_kind(const struct step_message *message, const struct oci_config
         const char *program = process && process->args.n ? process->args.at[0] : "";
         int number = message->value > 0 ? message->value : EIO;
         if (message->kind == STEP_EXEC || message->kind == STEP_FIND)
-                return fail(number, "%s %s", step_name(message->kind), program);
+                return fail_program(number, "%s %s", step_name(message->kind), program);
         return fail(number, "%s", step_name(message->kind));
 }
 

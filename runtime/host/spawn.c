@@ -68,6 +68,8 @@ static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, 
         for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
                 if (meanings[i].kind == failed->kind && meanings[i].error == error && !is_by_path(plan, failed))
                         return fail_words(error, "%s%s%s: %s", place, colon, words, meanings[i].words);
+        if (failed->kind == STEP_FIND || failed->kind == STEP_EXEC)
+                return fail_program(error, "%s%s%s", place, colon, words);
         int r = fail(error, "%s%s%s", place, colon, words);
         if (failed->kind == STEP_ATTR && failed->slot == SLOT_NONE && error == EINVAL)
                 return fail_hint(r, "\"/\" is no mount point here (a chroot?): bind it over itself before entering it");

@@ -1,5 +1,6 @@
 #include "specs/base/err.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,6 +41,17 @@ int fail_words(int errnum, const char *format, ...) {
         int r = record(errnum, false, format, arguments);
         va_end(arguments);
         return r;
+}
+
+int fail_program(int errnum, const char *format, ...) {
+        char why[ERR_SIZE / 8], words[ERR_SIZE - ERR_SIZE / 8];
+        va_list arguments;
+        va_start(arguments, format);
+        (void)vsnprintf(words, sizeof(words), format, arguments);
+        va_end(arguments);
+        (void)snprintf(why, sizeof(why), "%s", strerror(abs(errnum)));
+        why[0] = (char)tolower((unsigned char)why[0]);
+        return fail_words(errnum, "%s: %s", words, why);
 }
 
 int fail_in(int r, const char *format, ...) {

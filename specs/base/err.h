@@ -15,6 +15,10 @@ int fail(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Records words that already say why; strerror is not appended.  Returns -errnum. */
 int fail_words(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
+/* As fail(), with the reason in lower case: of a program that cannot be executed.  Clients of engines compare the words
+ * of Go, letter by letter, to find out whether the status is 126 or 127. */
+int fail_program(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+
 /* Puts "words: " in front of what is recorded and returns r unchanged (r < 0). */
 int fail_in(int r, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 

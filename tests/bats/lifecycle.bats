@@ -303,7 +303,7 @@ stopped() {
     echo "$program: $output"
     [ "$status" = 1 ]
     [ "${#lines[@]}" = 1 ]
-    [[ ${output,,} = *"$program"*": $words" ]]
+    [[ $output = *"$program"*": $words" ]]
     [ ! -e "$ROOT/$ID" ]
     if create; then
       refused "$program" start "$ID"
@@ -313,7 +313,7 @@ stopped() {
       [[ $(cat "$OUT") = *"$program"* ]]
     fi
   done <<-'EOT'
-	nonexistent executable file not found in $path
+	nonexistent executable file not found in $PATH
 	/bin/nonexistent no such file or directory
 	/bin/plain permission denied
 	/bin permission denied
