@@ -55,6 +55,29 @@ static void test_attach(void) {
         CHECK(open(in_base("root/new/file"), O_WRONLY) < 0 && errno == EROFS);
 }
 
+/* By what the name leads to in the root, folder or file; the working directory changes. */
+static int detach(const char *path) {
+        slots[SLOT_PROC] = fd_close(slots[SLOT_PROC]);
+        slots[SLOT_PROC] = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ADD(STEP_DETACH, .slot = SLOT_ROOT, .into = SLOT_PROC, .a = TEXT(path));
+        int r = run_apart(NULL);
+        slots[SLOT_PROC] = fd_close(slots[SLOT_PROC]);
+        return r;
+}
+
+static void test_detach(void) {
+        CHECK(is_mount_point("root/data/deep"));
+        CHECK_INT(detach("/data/../data/deep"), 0);
+        CHECK(!is_mount_point("root/data/deep"));
+        CHECK_INT(detach("/data/deep"), EINVAL);
+        CHECK_INT(detach("/data/nowhere"), ENOENT);
+        CHECK_INT(detach("/new/file"), 0);
+        CHECK(!is_mount_point("root/new/file"));
+        CHECK_INT(detach("/upward/below"), 0); /* a link, as test_attach made it */
+        CHECK(!is_mount_point("root/canary/below"));
+        CHECK_INT(make_tmpfs_at("/data/deep", TARGET_FOLDER), 0);
+}
+
 static void test_plain(void) {
         CHECK(symlink("data", in_base("root/linked")) == 0);
         CHECK_INT(make_tmpfs_at("/linked", TARGET_FOLDER | TARGET_PLAIN), -ELOOP);
@@ -312,6 +335,7 @@ int main(void) {
                 return 0;
         }
         test_attach();
+        test_detach();
         test_plain();
         test_mask();
         test_readonly();
