@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct json_field oci_namespace_fields[] = {
         NAMED(oci_namespace, "type", type, oci_namespace_names, .flags = J_REQUIRED),
@@ -27,7 +28,7 @@ static const struct json_field oci_device_fields[] = {
         FIELD(oci_device, "type", type, .flags = J_REQUIRED, .check = oci_shape_device_type),
         FIELD(oci_device, "major", major, .min = 0, .max = MAX_MAJOR),
         FIELD(oci_device, "minor", minor, .min = 0, .max = MAX_MINOR),
-        FIELD(oci_device, "fileMode", file_mode, .max = 07777),
+        FIELD(oci_device, "fileMode", file_mode, .max = S_IFMT | 07777),
         FIELD(oci_device, "uid", uid, .max = UINT32_MAX - 1),
         FIELD(oci_device, "gid", gid, .max = UINT32_MAX - 1),
 };

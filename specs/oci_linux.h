@@ -18,7 +18,7 @@ struct oci_time_offset {
 struct oci_device {
         const char *path, *type;            /* type: c, b, u, p */
         struct opt_i64 major, minor;        /* set unless type is p: the spec requires them, and 0 is a real number */
-        struct opt_u32 file_mode, uid, gid; /* fileMode is a decimal number of permission bits */
+        struct opt_u32 file_mode, uid, gid; /* fileMode: podman adds bits of the type, which are lost */
 };
 
 struct oci_device_rule {

@@ -428,7 +428,7 @@ zero character special file 1:5 666 0:0'
 
 @test "devices of the config: numbers, mode, owner; a default one can be replaced" {
   config '.linux.devices = [
-      {path: "/dev/c", type: "c", major: 10, minor: 229, fileMode: 384, uid: 1000, gid: 77},
+      {path: "/dev/c", type: "c", major: 10, minor: 229, fileMode: 8576, uid: 1000, gid: 77},
       {path: "/dev/u", type: "u", major: 1, minor: 5},
       {path: "/dev/sub/b", type: "b", major: 7, minor: 300, fileMode: 432, gid: 5},
       {path: "/dev/p", type: "p", fileMode: 511, uid: 65534},

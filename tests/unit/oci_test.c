@@ -265,7 +265,7 @@ static const struct {
         { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"devices\":[{\"path\":\"/d\",\"type\":\"x\"}]}}", "type: not one of" },
         { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"devices\":[{\"path\":\"d\",\"type\":\"c\"}]}}",
           "path: not an absolute" },
-        { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"devices\":[{\"fileMode\":4096}]}}", "fileMode: 4096" },
+        { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"devices\":[{\"fileMode\":65536}]}}", "fileMode: 65536" },
         { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"resources\":{\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}}}",
           "access: has a" },
         { "{\"ociVersion\":\"1.0.0\",\"linux\":{\"resources\":{\"devices\":[{\"type\":\"c\"}]}}}", "allow: required" },
