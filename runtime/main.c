@@ -3,6 +3,7 @@
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +37,8 @@ const struct opt global_options[] = {
         GLOBAL("log-level", 0, OPT_STRING, globals.log_level, "LEVEL",
                "error, warning, info or debug (default: warning)"),
         GLOBAL("debug", 0, OPT_FLAG, globals.debug, NULL, "the same as --log-level debug"),
+        GLOBAL("timing", 0, OPT_FLAG, globals.timing, NULL,
+               "log how long each phase of the command took (level info, which is shown then)"),
         GLOBAL("cgroup-manager", 0, OPT_STRING, globals.cgroup_manager, "MANAGER",
                "who makes a new container's cgroup: cgroupfs (rundlet; default), systemd, or disabled (nobody)"),
         GLOBAL("systemd-cgroup", 0, OPT_FLAG, globals.systemd_cgroup, NULL, "the same as --cgroup-manager systemd"),
@@ -60,7 +63,7 @@ static void open_standard_fds(void) {
 
 static int parse_log_level(const struct globals *globals, enum log_level *ret) {
         static const char *const levels[] = { "error", "warning", "info", "debug" };
-        *ret = globals->debug ? LOG_DEBUG : LOG_WARNING;
+        *ret = globals->debug ? LOG_DEBUG : globals->timing ? LOG_INFO : LOG_WARNING;
         if (!globals->log_level)
                 return 0;
         for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
@@ -137,7 +140,11 @@ static int run_command(const struct command *command, const struct globals *glob
                 r = fail_words(EINVAL, "usage: rundlet %s %s", command->name, command->arguments);
         if (r < 0)
                 return fail_hint(r, "see rundlet %s --help", command->name);
-        return command->run(globals, options, &parsed.positionals);
+        if (globals->timing)
+                timing_start();
+        r = command->run(globals, options, &parsed.positionals);
+        timing_report(command->name);
+        return r;
 }
 
 static void print_version(void) {

@@ -11,7 +11,7 @@
 struct globals {
         const char *root; /* absolute or NULL */
         const char *log_path, *log_format, *log_level;
-        bool debug, systemd_cgroup;
+        bool debug, timing, systemd_cgroup;
         const char *cgroup_manager;
         enum cgroup_driver driver;   /* what these two say */
         const char *rootless, *criu; /* accepted for engines */

@@ -7,6 +7,7 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -72,7 +73,8 @@ int container_poststart(struct container *container, const struct oci_config *co
                 return 0;
         /* A hook may ask `state`, and its end may be long: nobody waits for it at the lock. */
         (void)lock_fd(container->entry.folder, LOCK_UN);
-        int r = hooks_run("poststart", hooks->poststart.at, hooks->poststart.n, &state, container->record.bundle);
+        int r = timing_phase("hooks", hooks_run("poststart", hooks->poststart.at, hooks->poststart.n, &state,
+                                                container->record.bundle));
         if (r == 0)
                 return 0;
         const char *words = arena_strdup(err_message());
@@ -94,7 +96,7 @@ static int in_foreground(struct creation *c, struct container *container, int *r
         int r = c->terminal >= 0 ? console_receive(c->terminal, &master) : 0;
         entry_release(&container->entry); /* exec, kill and state find it unlocked */
         if (r == 0)
-                r = console_foreground(&c->child, master);
+                r = timing_phase("container", console_foreground(&c->child, master));
         if (r < 0)
                 return give_up(c->options, r);
         *ret_status = r;

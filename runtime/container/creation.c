@@ -9,6 +9,7 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -158,7 +159,8 @@ static int make_overlay(struct creation *c) {
  */
 static int claim(struct creation *c) {
         const struct container_options *options = c->options;
-        int r = prepare_plan(options, str_path(c->store.path, options->id), c->waits_for_start, &c->prepared);
+        int r = timing_phase(
+                "plan", prepare_plan(options, str_path(c->store.path, options->id), c->waits_for_start, &c->prepared));
         if (r == 0)
                 r = store_create(&c->store, options->id, &c->entry);
         if (r == 0)
@@ -247,7 +249,7 @@ static int spawn_init(struct creation *c) {
         struct spawn_input input = { .plan = c->prepared.plan, .slot = c->slot, .cgroup = &c->cgroup };
         /* The open lane binds it where a cgroup mount has no cgroup namespace of its own. */
         c->slot[SLOT_CGROUP] = c->cgroup.fd < 0 ? -1 : fcntl(c->cgroup.fd, F_DUPFD_CLOEXEC, 3);
-        int r = spawn(&input, &c->child);
+        int r = timing_phase("spawn", spawn(&input, &c->child));
         if (r == 0)
                 r = network_check_neighbour(c->prepared.neighbour);
         if (r == 0)
@@ -275,11 +277,11 @@ static int run_hooks(struct creation *c) {
 static int pass_hooks_barrier(struct creation *c) {
         if (!c->prepared.plan->has_hooks_barrier)
                 return creation_tell_state(c, CONTAINER_CREATING);
-        int r = spawn_await(&c->child, MESSAGE_HOOKS);
+        int r = timing_phase("child", spawn_await(&c->child, MESSAGE_HOOKS));
         if (r == 0)
                 r = creation_tell_state(c, CONTAINER_CREATING); /* a joined pid namespace tells the pid only now */
         if (r == 0)
-                r = run_hooks(c);
+                r = timing_phase("hooks", run_hooks(c));
         return r < 0 ? r : spawn_go(&c->child);
 }
 
@@ -291,7 +293,7 @@ static int commit(struct creation *c) {
         if (r == 0)
                 r = creation_tell_state(c, CONTAINER_CREATED);
         if (r == 0)
-                r = store_save(&c->entry, &c->record);
+                r = timing_phase("record", store_save(&c->entry, &c->record));
         if (r == 0 && options->pid_file) {
                 c->wrote_pid_file = true; /* a failure may come after the file was replaced */
                 r = write_pid_file(options->pid_file, c->child.pid);
@@ -303,7 +305,7 @@ static int commit(struct creation *c) {
         if (r == 0)
                 r = spawn_go(&c->child);
         /* create: init lets go of the socket once it no longer dies with us; run: execve closes it. */
-        return r < 0 ? r : spawn_await_exec(&c->child);
+        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&c->child));
 }
 
 static int check_terminal(const struct creation *c) {
@@ -312,23 +314,23 @@ static int check_terminal(const struct creation *c) {
 }
 
 int creation_bring_up(struct creation *c) {
-        int r = prepare_config(c->options, &c->prepared);
+        int r = timing_phase("config", prepare_config(c->options, &c->prepared));
         if (r == 0)
                 r = check_terminal(c);
         if (r == 0)
                 r = store_open(c->options->root, true, &c->store);
         if (r == 0)
-                r = claim(c);
+                r = timing_phase("record", claim(c));
         if (r == 0)
                 r = creation_fill_slots(c);
         if (r == 0)
-                r = enter_cgroup(c);
+                r = timing_phase("cgroup", enter_cgroup(c));
         if (r == 0)
                 r = spawn_init(c);
         if (r == 0)
                 r = pass_hooks_barrier(c);
         if (r == 0)
-                r = spawn_await(&c->child, MESSAGE_READY);
+                r = timing_phase("child", spawn_await(&c->child, MESSAGE_READY));
         return r < 0 ? r : commit(c);
 }
 

@@ -8,6 +8,7 @@
 #include "specs/base/err.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +111,8 @@ static int remove_cgroup_of(const struct container *container) {
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
         if (!config || !config->hooks)
                 return;
-        int r = hooks_run("poststop", config->hooks->poststop.at, config->hooks->poststop.n, state, state->bundle);
+        int r = timing_phase("hooks", hooks_run("poststop", config->hooks->poststop.at, config->hooks->poststop.n,
+                                                state, state->bundle));
         if (r < 0)
                 log_warning("%s", err_message());
         err_clear();
@@ -152,13 +154,13 @@ static void remove_as_owners(const struct entry *entry, const struct oci_config 
 int container_destroy(struct container *container) {
         const struct oci_config *config = config_for_hooks(&container->entry);
         struct oci_state state = container_oci_state(&container->record, CONTAINER_STOPPED);
-        int r = container_kill_init(container);
+        int r = timing_phase("end of init", container_kill_init(container));
         if (r == 0)
-                r = remove_cgroup_of(container);
+                r = timing_phase("cgroup", remove_cgroup_of(container));
         if (r == 0)
                 remove_as_owners(&container->entry, config);
         if (r == 0)
-                r = store_remove(&container->store, &container->entry);
+                r = timing_phase("record", store_remove(&container->store, &container->entry));
         if (r < 0)
                 return fail_in(r, "delete %s", container->record.id);
         run_poststop(config, &state);

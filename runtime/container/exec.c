@@ -6,6 +6,7 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -163,7 +164,7 @@ static int commit(struct entering *e) {
                 r = send_pidfd(e->options->pidfd_socket, e->child.pidfd);
         if (r == 0)
                 r = spawn_go(&e->child);
-        return r < 0 ? r : spawn_await_exec(&e->child);
+        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&e->child));
 }
 
 static int enter(struct entering *e) {
@@ -171,20 +172,20 @@ static int enter(struct entering *e) {
         if (r == 0)
                 r = check_status(e);
         if (r == 0)
-                r = make_plan(e);
+                r = timing_phase("plan", make_plan(e));
         if (r == 0)
                 r = fill_slots(e);
         if (r == 0)
-                r = open_cgroup(e);
+                r = timing_phase("cgroup", open_cgroup(e));
         if (r == 0)
-                r = spawn_into_cgroup(e);
+                r = timing_phase("spawn", spawn_into_cgroup(e));
         /* What is frozen says nothing before `resume`, which needs the lock; our child has it too until execve. */
         if (r == 0 && e->container.status == CONTAINER_PAUSED && flock(e->container.entry.folder, LOCK_UN) < 0)
                 r = fail(errno, "unlock the container");
         if (r == 0)
                 r = tell_agent(e);
         if (r == 0)
-                r = spawn_await(&e->child, MESSAGE_READY);
+                r = timing_phase("child", spawn_await(&e->child, MESSAGE_READY));
         return r < 0 ? r : commit(e);
 }
 
@@ -193,7 +194,7 @@ static int foreground(struct entering *e, int *ret_status) {
         int r = e->terminal >= 0 ? console_receive(e->terminal, &master) : 0;
         container_release(&e->container); /* the lock: delete and pause must not wait for the process */
         if (r == 0)
-                r = console_foreground(&e->child, master);
+                r = timing_phase("program", console_foreground(&e->child, master));
         if (r < 0)
                 return r; /* and the child is killed */
         *ret_status = r;

@@ -7,6 +7,7 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -103,7 +104,7 @@ int container_open(const char *root, const char *id, int operation, struct conta
         err_clear();
         *ret = c;
         c = (struct container)CONTAINER_NONE;
-        return 0;
+        return timing_phase("open", 0);
 }
 
 struct oci_state container_oci_state(const struct container_record *record, enum container_status status) {

@@ -22,6 +22,7 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/log.h"
+#include "specs/base/timing.h"
 
 #include <stdio.h>
 #include <sys/file.h>
@@ -143,7 +144,7 @@ int container_start(const char *root, const char *id) {
                                   container_status_name(container.status));
         r = container_config(&container.entry, &config);
         if (r == 0)
-                r = wake(&container, config);
+                r = timing_phase("execve", wake(&container, config));
         if (r == 0)
                 r = container_poststart(&container, config);
         return r < 0 ? fail_in(r, "start %s", id) : 0;

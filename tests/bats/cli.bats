@@ -110,6 +110,17 @@ commands() {
   done
 }
 
+@test "--timing says how long each phase took, only when asked, in the log's own form" {
+  number='[0-9]+\.[0-9]{2} ms'
+  payload true
+  [ "$(rundlet run --bundle "$BUNDLE" "$ID" 2>&1)" = "" ]
+  run rundlet --timing run --bundle "$BUNDLE" "$ID"
+  [ "$status" = 0 ]
+  [[ $output =~ timing\ of\ run:\ config\ $number,\ .*plan\ $number,.*\ container\ $number,.*\ all\ $number$ ]]
+  rundlet --timing --log "$BATS_TEST_TMPDIR/log" --log-format json state absent-"$ID" 2>/dev/null || true
+  jq -es 'any(.level == "info" and (.msg | test("^timing of state: .*all [0-9.]+ ms$")))' "$BATS_TEST_TMPDIR/log"
+}
+
 @test "spec writes a config that check finds clean and that runs, and overwrites nothing" {
   cd "$BATS_TEST_TMPDIR"
   mkdir fresh
