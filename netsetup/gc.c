@@ -7,6 +7,7 @@
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
+#include "specs/base/fd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,25 +82,81 @@ static int collect_rules(struct gc *gc, FILE *dry) {
         return r == GC_NO_FILTER || r == -EOPNOTSUPP ? 0 : r;
 }
 
-int gc_take_away(struct gc *gc, const struct net_record *record) {
+struct gc_going gc_going(const struct net_record *record) {
+        return (struct gc_going){ .record = record, .file = -1 };
+}
+
+void gc_forget(struct gc_going *going) {
+        going->file = fd_close(going->file);
+}
+
+/* Our link, with -ENODEV when there is none. */
+static int find_own(struct gc *gc, const struct net_policy *policy, struct link_info *ret) {
+        int r = link_get(gc->nl, policy->link, ret);
+        return r == 0 && !tag_is_of(ret->alias, policy->id, policy->interface) ? -ENODEV : r;
+}
+
+static int set_down(struct gc *gc, struct gc_going *going) {
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        struct link_info link;
+        int r = find_own(gc, &going->record->policy, &link);
+        going->is_gone = r == -ENODEV;
+        if (r < 0)
+                return going->is_gone ? 0 : r;
+        link_put_up(&batch, link.index, false);
+        r = nl_run(gc->nl, &batch, &reply);
+        if (r == 0 && reply.answers[0].error && reply.answers[0].error != ENODEV)
+                r = fail(reply.answers[0].error, "set %s down", link.name);
+        return r;
+}
+
+/* The order is that of detach: see net_plan_off. */
+int gc_take_off(struct gc *gc, struct gc_going *going) {
+        const struct net_policy *policy = &going->record->policy;
+        int r = 0;
+        if (!going->is_planned && ((r = remove_rules(gc, policy, FILTER_WAYS)) < 0 || (r = set_down(gc, going)) < 0 ||
+                                   (r = remove_rules(gc, policy, FILTER_GUARD)) < 0))
+                return r;
+        return record_give_up(gc->attached, policy->link, &going->file);
+}
+
+int gc_delete(struct gc *gc, struct gc_going *going) {
+        const struct net_record *record = going->record;
         const struct net_policy *policy = &record->policy;
         struct link_info link;
-        int r = remove_rules(gc, policy, FILTER_WAYS);
-        if (r < 0)
-                return r;
+        int r = 0;
+        if (going->is_planned)
+                return 0;
         if (policy->bandwidth.egress.v &&
             (r = shape_remove(gc->nl, policy->link, tag_alias(policy->id, policy->interface))) < 0)
                 return r;
-        r = link_get(gc->nl, policy->link, &link);
-        if (r == 0 && tag_is_of(link.alias, policy->id, policy->interface))
+        r = going->is_gone ? -ENODEV : find_own(gc, policy, &link);
+        if (r == 0)
                 r = delete_link(gc->nl, &link);
         if (r == -ENODEV && record->number.set)
                 r = direct_delete(gc->nl, policy, record->number.v);
-        if ((r < 0 && r != -ENODEV) || (r = remove_rules(gc, policy, FILTER_GUARD)) < 0)
-                return r;
-        if (record->network && (r = ipam_give_back(gc->root, record->network, policy->link)) < 0)
-                return r;
-        return record_remove(gc->attached, policy->link);
+        return r == -ENODEV ? 0 : r;
+}
+
+int gc_finish(struct gc *gc, struct gc_going *going) {
+        const struct net_record *record = going->record;
+        const char *link = record->policy.link;
+        if (!record_is_given_up(gc->attached, link, going->file))
+                return 0;
+        int r = record->network ? ipam_give_back(gc->root, record->network, link) : 0;
+        return r < 0 ? r : record_remove(gc->attached, link);
+}
+
+int gc_take_away(struct gc *gc, const struct net_record *record) {
+        struct gc_going going = gc_going(record);
+        int r = gc_take_off(gc, &going);
+        if (r == 0)
+                r = gc_delete(gc, &going);
+        if (r == 0)
+                r = gc_finish(gc, &going);
+        gc_forget(&going);
+        return r;
 }
 
 static void note_link(struct net_collected *ret, struct net_link link) {
@@ -195,11 +252,33 @@ static int collect_leases(struct gc *gc, struct net_collected *ret) {
         return r;
 }
 
+/* All of them at each step, so that others wait for none of their links. */
+static int take_all_away(struct gc *gc, struct gc_going *going, size_t n) {
+        int r = 0;
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = gc_take_off(gc, &going[i]);
+        if (r == 0 && n)
+                r = net_unlock(gc->lock);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = gc_delete(gc, &going[i]);
+        if (r == 0 && n)
+                r = net_lock_again(gc->lock);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = gc_finish(gc, &going[i]);
+        for (size_t i = 0; i < n; i++)
+                gc_forget(&going[i]);
+        return r;
+}
+
 int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const void *data), const void *data, FILE *dry,
            struct net_collected *ret) {
         struct net_records all;
+        size_t n = 0;
         int r = record_list(gc->attached, &all);
-        for (size_t i = 0; r == 0 && i < all.records.n; i++) {
+        if (r < 0)
+                return r;
+        struct gc_going *going = arena_array(all.records.n + 1, sizeof(*going));
+        for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
                 bool is_dead = !str_eq(record->boot, gc->boot) || gc_is_dead(gc, record->policy.link);
                 if (!is_dead && (!keep || keep(record, data)))
@@ -211,8 +290,9 @@ int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const vo
                         fprintf(dry, "host     take away %s of %s (link %s)\n", record->policy.interface,
                                 record->policy.id, record->policy.link);
                 else
-                        r = gc_take_away(gc, record);
+                        going[n++] = gc_going(record);
         }
+        r = take_all_away(gc, going, n);
         if (r == 0)
                 r = collect_rules(gc, dry);
         if (r == 0 && !dry)

@@ -1,5 +1,5 @@
-/* What is left over of attachments that are gone: found and taken away.  Called by net.c with the lock held, so nothing
- * is half made by a living process.  Host side. */
+/* What is left over of attachments that are gone: found and taken away.  Called by net.c and detach.c with the lock
+ * held, so nothing is half made by a living process.  Host side. */
 #ifndef NETSETUP_GC_H
 #define NETSETUP_GC_H
 
@@ -12,6 +12,7 @@ struct gc {
         struct nl *nl;
         struct nl *filter;  /* opened when needed; NULL: rules are not its matter */
         int root, attached; /* folders */
+        int lock;           /* gc_run: may be given up meanwhile */
         const char *boot;
 };
 
@@ -19,7 +20,26 @@ struct gc {
  * struct gc.  When the kernel does not say, it lives. */
 bool gc_is_dead(void *data, const char *link);
 
-/* Takes away all that belongs to one record: rules, link, leases, the record itself.  What is not there is no error. */
+/* One attachment on its way out, in three steps: the lock is held during the first and the last.  Between them the
+ * record is one that was begun and not kept, so whatever happens to us, somebody else can finish. */
+struct gc_going {
+        const struct net_record *record;
+        bool is_planned; /* somebody else takes the link away, and its rules */
+        bool is_gone;    /* there is no link of it here */
+        int file;        /* of the record, as long as it is going; -1: none */
+};
+
+struct gc_going gc_going(const struct net_record *record);
+/* It has no rules, its link is down and its record says so. */
+int gc_take_off(struct gc *gc, struct gc_going *going);
+/* Deletes the link; what is not there is no error.  The kernel takes its time. */
+int gc_delete(struct gc *gc, struct gc_going *going);
+/* Leases and record, unless somebody else has finished meanwhile: there may be another attachment of that name now. */
+int gc_finish(struct gc *gc, struct gc_going *going);
+/* Whatever came of it. */
+void gc_forget(struct gc_going *going);
+
+/* All three: rules, link, leases, the record itself. */
 int gc_take_away(struct gc *gc, const struct net_record *record);
 
 /* Takes away what is dead: links, leases, records, and the bridges of ours that have no port.  keep is asked about each

@@ -57,6 +57,14 @@ int net_lock(const char *root, int *ret_root, int *ret_lock) {
         return 0;
 }
 
+int net_unlock(int lock) {
+        return lock_fd(lock, LOCK_UN);
+}
+
+int net_lock_again(int lock) {
+        return lock_fd(lock, LOCK_EX);
+}
+
 static int loopback(const struct net_request *request, FILE *dry) {
         struct net_plan plan = net_plan(request);
         autohands hands = { .netns = -1 };
@@ -218,7 +226,7 @@ static int collect(const struct net_request *request, FILE *dry, struct net_resu
         int r = net_lock(request->root, &root, &lock);
         if (r < 0 || (r = record_folder(root, "attached", &attached)) < 0 || (r = nl_open(&nl)) < 0)
                 return r;
-        struct gc gc = { .nl = &nl, .filter = &filter, .root = root, .attached = attached };
+        struct gc gc = { .nl = &nl, .filter = &filter, .root = root, .attached = attached, .lock = lock };
         if ((r = record_boot(&gc.boot)) < 0)
                 return r;
         return gc_run(&gc, request->keep, request->keep_data, dry, &ret->collected);

@@ -64,7 +64,8 @@ struct net_plan {
 
 /* plan.c: the operations of attach or loopback. */
 struct net_plan net_plan(const struct net_request *request);
-/* One more: delete that link.  detach looks first, and plans afterwards. */
+/* More: take that link out of use, and then delete it.  detach looks first, and plans afterwards. */
+void net_plan_off(struct net_plan *plan, const struct link_info *link);
 void net_plan_delete(struct net_plan *plan, const struct link_info *link);
 /* "add address 10.1.0.2/24 to eth0": for the dry run and for messages; in the arena. */
 const char *net_op_words(const struct net_op *op);
@@ -98,6 +99,10 @@ int net_find_links(struct nl *nl, const struct net_request *request, struct link
  * the folder of state, and the lock, which is held until it is closed; from here on no signal but SIGKILL ends the
  * process. */
 int net_lock(const char *root, int *ret_root, int *ret_lock);
+/* Lets others in while the kernel takes its time over something that nobody uses any more; and waits for its turn
+ * again. */
+int net_unlock(int lock);
+int net_lock_again(int lock);
 
 /* net.c: does what the request says (with dry: prints to it what would be done instead). */
 int net_run(const struct net_request *request, FILE *dry, struct net_result *ret);

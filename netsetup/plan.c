@@ -117,19 +117,22 @@ struct net_plan net_plan(const struct net_request *r) {
         return plan;
 }
 
-void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
-        struct net_op op = { NET_DELETE, .link = link->name, .index = link->index, .netns = -1 };
-        if (link->kind && direct_mode(link->kind, NULL)) {
-                op.netns = link->peer_netns;
-                add(plan, op);
+/* A link that is down needs no guard.  The kernel clears the rules away while it waits for the link to go; the other
+ * way round it would wait twice. */
+void net_plan_off(struct net_plan *plan, const struct link_info *link) {
+        if (link->kind && direct_mode(link->kind, NULL))
                 return;
-        }
         add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
-        add(plan, (struct net_op){ NET_UNSHAPE, .link = link->name, .alias = link->alias });
-        /* A link that is down needs no guard.  The kernel clears the rules away while it waits for the link to go; the
-         * other way round it would wait twice. */
         add(plan, (struct net_op){ NET_DOWN, .link = link->name, .index = link->index });
         add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
+}
+
+void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
+        struct net_op op = { NET_DELETE, .link = link->name, .index = link->index, .netns = -1 };
+        if (link->kind && direct_mode(link->kind, NULL))
+                op.netns = link->peer_netns;
+        else
+                add(plan, (struct net_op){ NET_UNSHAPE, .link = link->name, .alias = link->alias });
         add(plan, op);
 }
 

@@ -127,6 +127,23 @@ bool record_is_begun(int dir, const char *link) {
         return faccessat(dir, begun_of(link), F_OK, 0) == 0;
 }
 
+int record_give_up(int dir, const char *link, int *ret_file) {
+        const char *file = begun_of(link);
+        if (renameat(dir, file_of(link), dir, file) < 0 && errno != ENOENT)
+                return fail(errno, "give up record %s", file);
+        int fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT)
+                return fail(errno, "open record %s", file);
+        *ret_file = fd;
+        return 0;
+}
+
+bool record_is_given_up(int dir, const char *link, int file) {
+        struct stat ours, there;
+        return file >= 0 && fstat(file, &ours) == 0 && fstatat(dir, begun_of(link), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+               ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 static int read_file(int dir, const char *file, const char *link, struct net_record *ret) {
         char *text = NULL;
         size_t size = 0;

@@ -1,7 +1,7 @@
 /* What is known about an attachment: one file each below ROOT/attached, begun before the first side effect and kept
  * after the last, so that whatever a killed process left can be found and taken back: with the lock held, one that was
- * begun and not kept is of no living process.  Called by net.c and gc.c, and by whoever builds rules anew, with the
- * lock of net.h held.  Host side.
+ * begun and not kept is of no living process, or of one that is giving it up and waits for the kernel only.  Called by
+ * net.c and gc.c, and by whoever builds rules anew, with the lock of net.h held.  Host side.
  *
  * The file is called after the link (tag.h), so there is one for each id and interface.  What it says was meant; what
  * is there, only the kernel knows. */
@@ -24,7 +24,7 @@ struct net_owner {
 };
 
 struct net_record {
-        bool is_begun;       /* and not kept; not in the file */
+        bool is_begun;       /* and not kept, or given up; not in the file */
         const char *boot;    /* the kernel's boot id */
         const char *network; /* NULL: none; the leases are below its name */
         const char *face;    /* who made it: "cli", "cni", "hook" */
@@ -60,8 +60,14 @@ int record_begin(int dir, const struct net_record *record);
 int record_keep(int dir, const char *link);
 /* Puts a record in place of one that was kept, whole or not at all. */
 int record_write(int dir, const struct net_record *record);
-/* Begun and not kept? */
+/* Begun and not kept, or given up? */
 bool record_is_begun(int dir, const char *link);
+
+/* Makes one that was kept into one that was not: what it is about is going.  Gives the file, which tells it from a
+ * later one of that link as long as it is open; -1 when there is none. */
+int record_give_up(int dir, const char *link, int *ret_file);
+/* Still that file?  False for -1. */
+bool record_is_given_up(int dir, const char *link, int file);
 
 /* By id and interface, or by the link's name.  RECORD_ABSENT when there is none; one that cannot be understood fails
  * with -EBADMSG or -EINVAL. */

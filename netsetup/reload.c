@@ -12,13 +12,15 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <signal.h>
 
-/* A record of an earlier boot, or whose link is gone, is gc's. */
+/* A record of an earlier boot, or that nobody kept, or whose link is gone, is gc's. */
 static bool is_living(const struct reload *reload, const struct net_record *record, const char *boot) {
         struct link_info link;
         if (!str_eq(record->boot, boot))
                 return false;
         if (reload->link && str_eq(reload->link, record->policy.link))
                 return true;
+        if (record->is_begun)
+                return false;
         if (link_get(reload->host, record->policy.link, &link) < 0) {
                 err_clear();
                 return false;

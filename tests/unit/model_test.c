@@ -95,6 +95,15 @@ static void records(void) {
         CHECK(all.records.n == 2 && str_eq(all.records.at[0].policy.id, "db") && all.records.at[0].is_begun);
         CHECK(all.records.at[1].policy.masquerade);
 
+        /* Given up, it is told from a later one of the same name. */
+        autofd going = -1, absent = -1;
+        CHECK(record_give_up(dir, web.policy.link, &going) == 0 && going >= 0);
+        CHECK(record_is_begun(dir, web.policy.link) && record_is_given_up(dir, web.policy.link, going));
+        CHECK(record_remove(dir, web.policy.link) == 0 && record_begin(dir, &web) == 0);
+        CHECK(!record_is_given_up(dir, web.policy.link, going));
+        CHECK(record_keep(dir, web.policy.link) == 0 && !record_is_given_up(dir, web.policy.link, going));
+        CHECK(record_give_up(dir, "rlabsent", &absent) == 0 && absent < 0 && !record_is_given_up(dir, "rlabsent", -1));
+
         /* Killed while it wrote: nothing had happened yet.  What was kept is never silently taken for nothing. */
         autofd begun = openat(dir, str_format("%s.begun", db.policy.link), O_WRONLY | O_TRUNC);
         CHECK_INT(record_read(dir, "db", "eth1", &got), RECORD_ABSENT);

@@ -1,0 +1,92 @@
+# How a container leaves: who waits for whom, and what is left when nobody comes back.
+# shellcheck shell=bash disable=SC2154
+load helpers
+load netsetup
+
+STATE=/run/netsetup
+
+netw() {
+  net "$@" --root "$STATE"
+}
+
+is_clean() { # no link, record or lease
+  [ "$(ours)" = 0 ] && [ -z "$(host find "$STATE/attached" -type f)" ] &&
+    [ "$(netw network show web -j | jq '.leases | length')" = 0 ]
+}
+
+is_away() {
+  [ "$(ours)" = 0 ]
+}
+
+address_of() { # ID
+  net status "$1" -j | jq -r '.links[0].addresses[0]'
+}
+
+# The calls by which locks are taken and given up, and links are deleted, in order: "lock", "unlock", "delete".
+order() { # TRACE
+  sed -En -e 's/.*flock\([0-9]+, LOCK_EX\).*/lock/p' -e 's/.*flock\([0-9]+, LOCK_UN\).*/unlock/p' \
+    -e 's/.*RTM_DELLINK.*/delete/p' "$1" | uniq | paste -sd ' '
+}
+
+traced() { # COMMAND...: what netsetup does goes to $BATS_TEST_TMPDIR/trace
+  host strace -o "$BATS_TEST_TMPDIR/trace" -e trace=flock,sendto "$NETSETUP" "$@" --root "$STATE"
+}
+
+@test "detach and gc: nobody else waits while the kernel deletes" {
+  netw network create web --subnet 10.9.0.0/24
+  container A
+  container B
+  netw attach a --netns "$A" --network web
+  traced detach a
+  order "$BATS_TEST_TMPDIR/trace"
+  [[ $(order "$BATS_TEST_TMPDIR/trace") == lock\ unlock\ delete\ lock* ]]
+  # Two that were begun and not finished.
+  for id in a b; do
+    run host strace -o /dev/null -e inject=renameat:signal=SIGKILL "$NETSETUP" attach "$id" --netns "$B" --network web \
+      --ifname "$id" --root "$STATE"
+  done
+  [ "$(ours)" = 2 ]
+  traced gc
+  order "$BATS_TEST_TMPDIR/trace"
+  [[ $(order "$BATS_TEST_TMPDIR/trace") == lock\ unlock\ delete\ lock* ]]
+  is_clean
+}
+
+@test "detach: who comes meanwhile takes over, and keeps what is new" {
+  netw network create web --subnet 10.9.0.0/24
+  container A
+  netw attach a --netns "$A" --network web
+  # The link is gone, and what is left is done later.
+  host strace -o /dev/null -e inject=flock:delay_enter=3000000:when=3 "$NETSETUP" detach a --root "$STATE" 3>&- 4>&- &
+  local slow=$!
+  wait_for is_away
+  netw attach a --netns "$A" --network web
+  kill -0 "$slow"
+  wait "$slow"
+  [ "$(host find "$STATE/attached" -name '*.json' | wc -l)" = 1 ]
+  netw network show web -j | jq -e --arg address "$(address_of a)" '.leases | map(.address) | index($address | split("/")[0])'
+  reaches "$A" 10.9.0.1
+  netw detach a
+  is_clean
+}
+
+@test "detach: SIGKILL at any point, then detach, gc or attach finish it" {
+  netw network create web --subnet 10.9.0.0/24
+  container A
+  for call in sendto,recvmsg:3 flock,renameat,unlinkat:1; do
+    for when in $(seq 1 "${call#*:}" 60); do
+      netw attach a --netns "$A" --network web
+      run host strace -o /dev/null -e "inject=${call%:*}:signal=SIGKILL:when=$when" "$NETSETUP" detach a --root "$STATE"
+      [ "$status" -ne 0 ] || break
+      case $((when % 3)) in
+        0) netw gc; [ "$(ours)" = 1 ] || is_clean ;;
+        1) net status a >/dev/null || netw attach a --netns "$A" --network web ;;
+      esac
+      netw detach a
+      is_clean
+    done
+    echo "$call: finished at $when"
+    [ "$status" -eq 0 ]
+    is_clean
+  done
+}
