@@ -38,6 +38,7 @@ static int run(const struct globals *globals, const void *options, const struct 
                 .seccomp = true,
                 .memory_policy = true,
                 .mount_idmap = true,
+                .net_devices = true,
         };
         for (size_t i = 0; i < sizeof unsafe_annotations / sizeof unsafe_annotations[0]; i++)
                 strv_add(&input.unsafe_annotations, unsafe_annotations[i]);

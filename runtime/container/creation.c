@@ -262,8 +262,6 @@ static int run_hooks(struct creation *c) {
         struct oci_state state = container_oci_state(&c->record, CONTAINER_CREATING);
         int r = 0;
         state.pid = c->child.pid;
-        /* linux.netDevices belong here, before the hooks: the network namespace exists and nothing has run in it yet.
-         */
         if (!hooks)
                 return 0;
         c->hooks_ran = true;
@@ -280,6 +278,9 @@ static int pass_hooks_barrier(struct creation *c) {
         int r = timing_phase("child", spawn_await(&c->child, MESSAGE_HOOKS));
         if (r == 0)
                 r = creation_tell_state(c, CONTAINER_CREATING); /* a joined pid namespace tells the pid only now */
+        /* The hooks find them there. */
+        if (r == 0)
+                r = netdevs_move(c->prepared.plan, c->child.pid, &c->netdevs);
         if (r == 0)
                 r = timing_phase("hooks", run_hooks(c));
         return r < 0 ? r : spawn_go(&c->child);
@@ -343,6 +344,7 @@ void creation_init(struct creation *c, const struct container_options *options, 
                 .entry = ENTRY_NONE,
                 .cgroup = CGROUP_NONE,
                 .child = CHILD_NONE,
+                .netdevs = NETDEVS_NONE,
                 .state = -1,
                 .notify_state = -1,
                 .terminal = -1,
@@ -370,6 +372,7 @@ static void poststop(const struct creation *c) {
 static void undo(struct creation *c) {
         const char *words = arena_strdup(err_message()), *hint = err_hint() ? arena_strdup(err_hint()) : NULL;
         int number = err_errno();
+        netdevs_back(&c->netdevs);
         child_release(&c->child);
         cgroup_release(&c->cgroup);
         if (c->record.cgroup_path)
@@ -395,6 +398,7 @@ static void undo(struct creation *c) {
 void creation_release(struct creation *c) {
         if (!c->kept)
                 undo(c);
+        netdevs_release(&c->netdevs);
         child_release(&c->child);
         cgroup_release(&c->cgroup);
         slots_close(c->slot);

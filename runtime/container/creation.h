@@ -5,6 +5,7 @@
 
 #include "runtime/container/inside.h"
 #include "runtime/container/prepare.h"
+#include "runtime/host/netdev.h"
 #include "runtime/host/spawn.h"
 
 struct creation {
@@ -15,6 +16,7 @@ struct creation {
         struct container_record record;
         struct cgroup cgroup;
         struct child child;
+        struct netdevs netdevs; /* that have left the host for it */
         int slot[SLOT_MAX];
         int state;        /* memfd of SLOT_STATE, -1: no hooks ask for it */
         int notify_state; /* memfd of SLOT_NOTIFY_STATE */

@@ -60,8 +60,6 @@ static int add_ready(struct build *b) {
 /* What the spec has and this version has not is never passed over in silence. */
 static int refuse_absent(struct build *b) {
         const struct oci_linux *linux_ = b->config->linux_;
-        if (linux_ && linux_->net_devices.n)
-                return fail_words(EOPNOTSUPP, "linux.netDevices: this version does not move network devices");
         if (linux_ && linux_->intel_rdt)
                 return fail_words(EOPNOTSUPP, "linux.intelRdt: this version does not use resctrl");
         return 0;

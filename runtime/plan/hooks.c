@@ -23,9 +23,14 @@ static void add_hooks(struct build *b, const char *list, const struct oci_hook *
 
 int plan_hooks(struct build *b) {
         const struct oci_hooks *hooks = b->config->hooks;
-        if (hooks && (hooks->prestart.n || hooks->create_runtime.n || hooks->create_container.n)) {
+        bool has_hooks = hooks && (hooks->prestart.n || hooks->create_runtime.n || hooks->create_container.n);
+        int r = plan_net_devices(b);
+        if (r < 0)
+                return r;
+        /* Network devices are moved there too: the network namespace is made or joined by then. */
+        if (has_hooks || b->plan->net_devices.n) {
                 /* The state of createContainer hooks needs the pid, which is in SLOT_STATE from the barrier on. */
-                b->plan->place = "hooks";
+                b->plan->place = has_hooks ? "hooks" : "linux.netDevices";
                 b->plan->has_hooks_barrier = true;
                 plan_add(b->plan, LANE_CHILD, STEP_SEND, .flags = MESSAGE_HOOKS);
                 plan_add(b->plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_GO);

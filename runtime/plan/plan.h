@@ -30,6 +30,14 @@ struct plan_userns {
         size_t uid_maps_count, gid_maps_count;
 };
 
+/* A device of the host's network namespace that the container gets.  Moved while the child waits at the hooks barrier,
+ * before the hooks. */
+struct plan_net_device {
+        const char *name; /* on the host */
+        const char *as;   /* in the container, perhaps with one %d; NULL: its own */
+        const char *place;
+};
+
 struct plan {
         struct step *steps[LANES];
         const char **places[LANES]; /* config path or words for messages, one a step */
@@ -51,6 +59,8 @@ struct plan {
         size_t uid_maps_count, gid_maps_count;
 
         LIST_OF(plan_userns) userns_wanted;
+
+        LIST_OF(plan_net_device) net_devices;
 
         LIST_OF(cgroup_write) cgroup_writes;
         struct strv controllers;   /* to be enabled for the container's cgroup */
@@ -140,7 +150,7 @@ struct lane plan_lane(const struct plan *plan, enum plan_lane lane);
 /* -- print.c -- */
 /* The whole plan as text, one line a step: lane, word, what; then cgroup writes.  In the arena.  Golden format. */
 char *plan_print(const struct plan *plan, const struct plan_options *options);
-/* print_limits.c: the end of it, from the systemd unit to the warnings. */
+/* print_limits.c: the end of it, from network devices and the systemd unit to the warnings. */
 char *plan_print_limits(const struct plan *plan);
 /* print_confine.c: what follows the name of a step that confines. */
 const char *plan_confine_words(const struct plan *plan, const struct step *step);
@@ -190,6 +200,7 @@ void plan_covers(struct build *b); /* masks.c: SLOT_NULL and SLOT_EMPTY, attache
 int plan_masks(struct build *b);   /* masks.c: masked, read-only paths */
 int plan_sysctls(struct build *b); /* masks.c: kernel parameters, through SLOT_PROC */
 int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root propagation */
+int plan_net_devices(struct build *b); /* netdevices.c: linux.netDevices -> net_devices */
 int plan_hooks(struct build *b);   /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b); /* hooks.c: startContainer */
 int plan_process(struct build *b);     /* process.c: keyring, session, stdio, limits, labels */

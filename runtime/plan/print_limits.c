@@ -1,5 +1,5 @@
-/* What a plan does to the container's cgroup, as text: the unit, limits, devices; and its warnings.  Parent side; pure.
- */
+/* What a plan does beside its lanes, as text: network devices, the unit, limits, device filter; and its warnings.
+ * Parent side; pure. */
 #include "runtime/plan/plan.h"
 
 #include <string.h>
@@ -72,8 +72,15 @@ static void add_limit(struct strv *lines, const struct cgroup_write *write) {
         strv_add(lines, write->place ? str_format("%s (%s)", line, write->place) : line);
 }
 
+static void add_net_device(struct strv *lines, const struct plan_net_device *device) {
+        strv_add(lines, str_format("netdev %s%s%s (%s)", device->name, device->as ? " as " : "",
+                                   device->as ? device->as : "", device->place));
+}
+
 char *plan_print_limits(const struct plan *plan) {
         struct strv lines = { 0 };
+        for (size_t i = 0; i < plan->net_devices.n; i++)
+                add_net_device(&lines, &plan->net_devices.at[i]);
         if (plan->unit)
                 add_unit(&lines, plan->unit);
         for (size_t i = 0; i < plan->controllers.n; i++)
