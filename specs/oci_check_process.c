@@ -50,11 +50,15 @@ static void rule_rlimit_order(struct check *c) {
                         check_error(c, "process.rlimits[%zu].soft: above hard", i);
 }
 
+/* One line for all: buildah wants eleven ambient ones that are not inheritable, at each step of a build. */
 static void warn_not_granted(struct check *c, const char *set, uint64_t lost, const char *without) {
+        struct strv names = { 0 };
         for (int64_t i = 0; i < 64; i++)
                 if (lost >> i & 1)
-                        check_warning(c, "process.capabilities.%s: %s is not granted without %s", set,
-                                      names_of(&oci_capability_names, i), without);
+                        strv_add(&names, names_of(&oci_capability_names, i));
+        if (names.n)
+                check_warning(c, "process.capabilities.%s: %s: not granted without %s", set, str_join(&names, " "),
+                              without);
 }
 
 static void rule_capabilities(struct check *c) {

@@ -123,9 +123,10 @@ static const struct check_case process_cases[] = {
         { .process = "\"rlimits\":[{\"type\":\"RLIMIT_CPU\",\"soft\":2,\"hard\":1}]",
           .error = "process.rlimits[0].soft: above hard" },
         { .process = "\"capabilities\":{\"effective\":[\"CAP_KILL\"]}",
-          .warning = "process.capabilities.effective: CAP_KILL is not granted without permitted" },
-        { .process = "\"capabilities\":{\"permitted\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]}",
-          .warning = "process.capabilities.ambient: CAP_KILL is not granted without permitted and inheritable" },
+          .warning = "process.capabilities.effective: CAP_KILL: not granted without permitted" },
+        { .process = "\"capabilities\":{\"permitted\":[\"CAP_CHOWN\",\"CAP_KILL\"],"
+                     "\"ambient\":[\"CAP_KILL\",\"CAP_CHOWN\"]}",
+          .warning = "process.capabilities.ambient: CAP_CHOWN CAP_KILL: not granted without permitted and inheritable" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_FIFO\"}",
           .error = "process.scheduler.priority: SCHED_FIFO needs 1 to 99" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99}" },
