@@ -126,7 +126,8 @@ static const struct check_case process_cases[] = {
           .warning = "process.capabilities.effective: CAP_KILL: not granted without permitted" },
         { .process = "\"capabilities\":{\"permitted\":[\"CAP_CHOWN\",\"CAP_KILL\"],"
                      "\"ambient\":[\"CAP_KILL\",\"CAP_CHOWN\"]}",
-          .warning = "process.capabilities.ambient: CAP_CHOWN CAP_KILL: not granted without permitted and inheritable" },
+          .warning =
+                  "process.capabilities.ambient: CAP_CHOWN CAP_KILL: not granted without permitted and inheritable" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_FIFO\"}",
           .error = "process.scheduler.priority: SCHED_FIFO needs 1 to 99" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99}" },
