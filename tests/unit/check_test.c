@@ -128,6 +128,12 @@ static const struct check_case process_cases[] = {
                      "\"ambient\":[\"CAP_KILL\",\"CAP_CHOWN\"]}",
           .warning =
                   "process.capabilities.ambient: CAP_CHOWN CAP_KILL: not granted without permitted and inheritable" },
+        { .process = "\"capabilities\":{\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],"
+                     "\"ambient\":[\"CAP_KILL\"]}" },
+        { .process = "{\"cwd\":\"/\",\"args\":[\"x\"],\"user\":{\"uid\":5,\"gid\":5},"
+                     "\"capabilities\":{\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],"
+                     "\"ambient\":[\"CAP_KILL\"]}}",
+          .warning = "process.capabilities.ambient: CAP_KILL: not granted without permitted and inheritable" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_FIFO\"}",
           .error = "process.scheduler.priority: SCHED_FIFO needs 1 to 99" },
         { .process = "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99}" },
