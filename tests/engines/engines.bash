@@ -22,7 +22,7 @@ teardown() { :; }
 image() {
   [ ! -e "$ENGINES/box.tar" ] || return 0
   CGROUPS_PATH=/none bundle "$ENGINES/box"
-  for applet in httpd wget expr ulimit getopt; do ln -sf busybox "$ENGINES/box/rootfs/bin/$applet"; done
+  for applet in httpd wget md5sum; do ln -sf busybox "$ENGINES/box/rootfs/bin/$applet"; done
   # A static probe of system calls and a server that says who it is.
   cp "$BUILD/tests/probe" "$ENGINES/box/rootfs/bin/probe"
   cat >"$ENGINES/box/rootfs/bin/serve" <<'SH'
@@ -75,9 +75,11 @@ cgroup_of() {
 nothing_left() {
   local found
   found=$(
-    grep -l -s -a -e '^/[^ ]*/conmon' -e '^[^ ]*rundlet' /proc/[0-9]*/cmdline | sed 's/^/process left: /'
+    grep -s -a -z -l -E '^/[^ ]*/conmon|^[^ ]*/(rundlet|crun|runc)$' /proc/[0-9]*/cmdline | while read -r file; do
+      echo "process left: $(tr '\0' ' ' <"$file")"
+    done
     find "$CGROUPS" -depth -type d -regextype posix-extended -regex '.*[0-9a-f]{12}.*' | sed 's/^/cgroup left: /'
-    find /run/rundlet /run/crun /run/runc -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/state left: /'
+    find /run/{,user/4242/}{rundlet,crun,runc} -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/state left: /'
   )
   [ -z "$found" ] || { echo "$found"; return 1; }
 }

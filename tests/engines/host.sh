@@ -23,11 +23,17 @@ if [ "${1:-}" = --inside ]; then
   # The locks of nft and iptables, and what users expect.
   mkdir -p /run/lock /run/user/4242
   chown 4242:4242 /run/user/4242
-  mkdir -p "$ENGINES/etc" "$ENGINES/tmp"
+  mkdir -p "$ENGINES/etc" "$ENGINES/bin" "$ENGINES/tmp"
   chmod 1777 "$ENGINES/tmp"
+  # Where every user reaches it, as an installed one.
+  install -m 755 "$RUNTIME" "$ENGINES/bin/rundlet"
+  export RUNTIME=$ENGINES/bin/rundlet
   cp -a /etc/containers "$ENGINES/etc/"
   make -s -C "$top" install-engines BUILD="$BUILD" BINDIR="$(dirname "$RUNTIME")" SYSCONFDIR="$ENGINES/etc" ENGINEDIR="$ENGINES/share"
   mount --bind "$ENGINES/etc/containers" /etc/containers
+  # As on a machine with udev.
+  mknod -m 666 "$ENGINES/tun" c 10 200
+  mount --bind "$ENGINES/tun" /dev/net/tun
   mount --make-rshared /
   ip link set lo up
   export TMPDIR=$ENGINES/tmp
