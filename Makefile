@@ -118,7 +118,7 @@ DROP_INS := $(SYSCONFDIR)/containers/containers.conf.d/50-rundlet.conf $(SYSCONF
 install-engines: # part of install; alone for packages of their own
 	install -d $(DESTDIR)$(ENGINEDIR) $(addprefix $(DESTDIR),$(dir $(DROP_INS)))
 	set -e; for file in runtime/engines/*.in; do \
-		sed 's|@BINDIR@|$(BINDIR)|' $$file > $(DESTDIR)$(ENGINEDIR)/$$(basename $$file .in); done
+		sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@ENGINEDIR@|$(ENGINEDIR)|g' $$file > $(DESTDIR)$(ENGINEDIR)/$$(basename $$file .in); done
 	install -m 644 $(DESTDIR)$(ENGINEDIR)/containers.conf $(DESTDIR)$(word 1,$(DROP_INS))
 	install -m 644 $(DESTDIR)$(ENGINEDIR)/crio.conf $(DESTDIR)$(word 2,$(DROP_INS))
 
