@@ -83,8 +83,8 @@ static int without_cgroup(struct build *b) {
 
 static builder *const container_head[] = { refuse_absent, plan_label_modules, plan_namespaces, plan_proc, NULL };
 static builder *const container_tail[] = {
-        plan_process,   plan_identity,  add_ready, plan_hooks_start, plan_confine, plan_exec,
-        plan_resources, plan_devfilter, plan_unit, without_cgroup,   NULL,
+        plan_process, plan_identity,  add_ready,      plan_hooks_start, plan_session,   plan_confine,
+        plan_exec,    plan_resources, plan_devfilter, plan_unit,        without_cgroup, NULL,
 };
 
 int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
@@ -119,8 +119,8 @@ static bool loses_rights_to_filter(const struct build *b) {
 
 /* labels are written to a procfs that is opened before anything is joined. */
 static builder *const exec_head[] = { plan_label_modules, plan_proc, plan_join, enter_root, plan_process, plan_identity, NULL };
-static builder *const exec_confined[] = { plan_confine, fork_late, add_ready, plan_exec, NULL };
-static builder *const exec_plain[] = { fork_late, add_ready, plan_confine, plan_exec, NULL };
+static builder *const exec_confined[] = { plan_confine, fork_late, add_ready, plan_session, plan_exec, NULL };
+static builder *const exec_plain[] = { fork_late, add_ready, plan_session, plan_confine, plan_exec, NULL };
 
 int plan_build_exec(const struct oci_config *config, const struct oci_process *process, const struct probe *probe,
                     const struct plan_options *options, struct plan **ret) {

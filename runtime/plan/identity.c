@@ -105,6 +105,7 @@ int plan_confine(struct build *b) {
                 b->plan->place = "process.noNewPrivileges";
                 if (b->process->no_new_privileges)
                         plan_add(b->plan, LANE_CHILD, STEP_NNP);
+                plan_fds(b);
                 return plan_seccomp(b);
         }
         int r = plan_caps(b, &caps, &bounding);
@@ -115,6 +116,7 @@ int plan_confine(struct build *b) {
         raised.permitted |= SYS_ADMIN_BIT;
         raised.effective |= SYS_ADMIN_BIT;
         add_caps(b, &raised);
+        plan_fds(b);
         r = plan_seccomp(b);
         if (r < 0)
                 return r;

@@ -215,7 +215,9 @@ int plan_confine(struct build *b);     /* identity.c: no_new_privs, filter, fina
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
 int plan_seccomp(struct build *b);    /* seccomp.c (libseccomp): STEP_SECCOMP */
 struct strv plan_seccomp_archs(void); /* seccomp.c: the spec's architectures that this libseccomp knows */
-int plan_exec(struct build *b);       /* process.c: fds, exec */
+int plan_session(struct build *b);    /* process.c: a new session, where a fork came between */
+void plan_fds(struct build *b);       /* process.c: fds */
+int plan_exec(struct build *b);       /* process.c: exec */
 int plan_resources(struct build *b);  /* resources.c: linux.resources -> cgroup_writes */
 int plan_devfilter(struct build *b);  /* devfilter.c: device rules -> device_filter */
 

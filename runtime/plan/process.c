@@ -23,7 +23,7 @@ static void add_session(struct build *b) {
 }
 
 /* STEP_FORK ends the process that comes before it, and a payload is the leader of its session (whose end would hang up
- * its terminal): so the session is then made behind it, by plan_exec. */
+ * its terminal): so the session is then made behind it, by plan_session. */
 static bool is_session_late(const struct build *b) {
         return b->plan->joins_pidns;
 }
@@ -204,14 +204,23 @@ static struct strv payload_env(const struct build *b) {
         return env;
 }
 
+int plan_session(struct build *b) {
+        if (is_session_late(b))
+                add_session(b);
+        return 0;
+}
+
+/* Before the filter, which may know nothing of close_range (profiles are older than it). */
+void plan_fds(struct build *b) {
+        b->plan->place = "process.args";
+        plan_add(b->plan, LANE_CHILD, STEP_FDS, .flags = 3 + b->options->preserve_fds);
+}
+
 int plan_exec(struct build *b) {
         if (!b->process || !b->process->args.n)
                 return fail_words(EINVAL, "process.args: missing");
         struct strv env = payload_env(b);
-        if (is_session_late(b))
-                add_session(b);
         b->plan->place = "process.args";
-        plan_add(b->plan, LANE_CHILD, STEP_FDS, .flags = 3 + b->options->preserve_fds);
         plan_add(b->plan, LANE_CHILD, STEP_EXEC, .a = plan_strings(b->plan, &b->process->args),
                  .b = plan_strings(b->plan, &env));
         return 0;

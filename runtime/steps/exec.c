@@ -100,7 +100,7 @@ int step_find(const struct step *step, struct context *context) {
 }
 
 int step_fds(const struct step *step, struct context *context) {
-        static const int later[] = { SLOT_SYNC, SLOT_START, SLOT_STATE, SLOT_NOTIFY, SLOT_NOTIFY_STATE };
+        static const int later[] = { SLOT_SYNC, SLOT_START, SLOT_STATE, SLOT_NOTIFY, SLOT_NOTIFY_STATE, SLOT_TTY };
         unsigned first = (unsigned)step->flags;
         for (;;) {
                 /* Close up to the next one that is needed, keep that until execve, and go on behind it. */

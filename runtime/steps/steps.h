@@ -101,7 +101,7 @@ enum step_kind {
         STEP_CWD,     /* chdir a, made when missing; below the root, through no link of proc */
         STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
-                       * memfds that later steps need (sync, start, state, notify) only close-on-exec */
+                       * memfds that later steps need (sync, start, state, notify, tty) only close-on-exec */
         STEP_EXEC,    /* execve the found program with argument list a and environment b */
         STEP_KINDS
 };

@@ -199,6 +199,24 @@ refused() { # 'words'
   refused "linux.seccomp.syscalls[0].names"
 }
 
+@test "a profile that is older than calls of the runtime's own: run, start and exec work, with and without noNewPrivileges" {
+  config --slurpfile profile "$BATS_TEST_DIRNAME/seccomp.json" '.linux.seccomp = ($profile[0] | .defaultErrnoRet = 1 |
+    .syscalls |= map(.names -= ["close_range", "openat2", "clone3", "open_tree", "move_mount", "mount_setattr"]))'
+  for nnp in true false; do
+    payload sh -c 'calls close_range:3:3:0; exec sleep 1000'
+    config --argjson nnp "$nnp" '.process.noNewPrivileges = $nnp'
+    run_detached
+    wait_for grep -q close_range "$OUT"
+    [ "$(cat "$OUT")" = "close_range:3:3:0 EPERM" ]
+    run rundlet exec "$ID" sh -c 'echo /proc/self/fd/*; calls close_range:3:3:0'
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "${lines[0]%3}" = "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/" ]
+    [ "${lines[1]}" = "close_range:3:3:0 EPERM" ]
+    rundlet delete --force "$ID"
+  done
+}
+
 @test "podman's profile of 437 calls, with and without noNewPrivileges, for root and others; exec gets the same filter" {
   config --slurpfile profile "$BATS_TEST_DIRNAME/seccomp.json" '.linux.seccomp = $profile[0]'
   [ "$(jq '[.linux.seccomp.syscalls[].names[]] | length' "$BUNDLE/config.json")" = 437 ]

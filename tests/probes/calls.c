@@ -37,6 +37,7 @@ static const struct {
 } calls[] = {
         { "chmod", SYS_chmod, 15 },
         { "clone3", SYS_clone3, 435 },
+        { "close_range", SYS_close_range, 436 },
         { "getppid", SYS_getppid, 64 },
         { "getpriority", SYS_getpriority, 96 },
         { "keyctl", SYS_keyctl, 288 },

@@ -43,11 +43,11 @@ static void test_session_after_fork(void) {
         struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) ",\"terminal\":true" });
         b->plan->joins_pidns = true;
         CHECK(plan_process(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0));
-        CHECK(plan_exec(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_TTY);
+        CHECK(plan_session(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_TTY);
         b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
         b->plan->joins_pidns = true;
         CHECK(plan_process(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0));
-        CHECK(plan_exec(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_NONE);
+        CHECK(plan_session(b) == 0 && plan_case_step(b->plan, LANE_CHILD, STEP_SESSION, 0)->slot == SLOT_NONE);
 }
 
 static void test_rlimits(void) {
@@ -157,6 +157,7 @@ static void test_exec(void) {
                 struct build *b = plan_case_build(&(struct plan_case){ .process = rows[i].process,
                                                                        .preserve_fds = rows[i].preserve_fds,
                                                                        .listen_fds = rows[i].listen_fds });
+                plan_fds(b);
                 CHECK(plan_exec(b) == 0);
                 const struct step *step = plan_case_step(b->plan, LANE_CHILD, STEP_EXEC, 0);
                 CHECK_STR(strings(b->plan, step->a), "sh -c");
