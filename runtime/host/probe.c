@@ -165,6 +165,13 @@ static void ask_modules(struct probe *probe) {
         probe->has_selinux = is_selinux_enabled() && !is_listed(without, "selinux");
 }
 
+#define LANDLOCK_VERSION 1 /* flag: only ask */
+
+static int landlock_abi(void) {
+        long abi = sys_landlock_create_ruleset(NULL, 0, LANDLOCK_VERSION);
+        return abi < 0 || is_listed(getenv("RUNDLET_PROBE_WITHOUT"), "landlock") ? 0 : (int)abi;
+}
+
 static bool is_given(const char *text) {
         return text && *text;
 }
@@ -180,5 +187,7 @@ const struct probe *probe_get_for(const struct oci_config *config, const struct 
         if ((linux_ && is_given(linux_->mount_label)) ||
             (process && (is_given(process->apparmor_profile) || is_given(process->selinux_label))))
                 ask_modules(probe);
+        if (oci_annotation(config, "org.rundlet.landlock"))
+                probe->landlock_abi = landlock_abi();
         return probe;
 }

@@ -37,9 +37,10 @@ static int enter_root(struct build *b) {
  * then. */
 static builder *const own_mounts[] = {
         plan_rootfs, plan_mounts,  plan_devices, plan_mounts_readonly, plan_namespaces_late,
-        plan_hooks,  plan_sysctls, plan_masks,   plan_pivot,           NULL,
+        plan_hooks,  plan_sysctls, plan_masks,   plan_pivot,           plan_landlock,
+        NULL,
 };
-static builder *const joined_mounts[] = { enter_root, plan_namespaces_late, plan_hooks, plan_sysctls, NULL };
+static builder *const joined_mounts[] = { enter_root, plan_namespaces_late, plan_hooks, plan_sysctls, plan_landlock, NULL };
 
 /* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for
  * `start` no longer dies with the command that made it. */
@@ -118,7 +119,7 @@ static bool loses_rights_to_filter(const struct build *b) {
 }
 
 /* labels are written to a procfs that is opened before anything is joined. */
-static builder *const exec_head[] = { plan_label_modules, plan_proc, plan_join, enter_root, plan_process, plan_identity, NULL };
+static builder *const exec_head[] = { plan_label_modules, plan_proc, plan_join, enter_root, plan_landlock, plan_process, plan_identity, NULL };
 static builder *const exec_confined[] = { plan_confine, fork_late, add_ready, plan_session, plan_exec, NULL };
 static builder *const exec_plain[] = { fork_late, add_ready, plan_session, plan_confine, plan_exec, NULL };
 

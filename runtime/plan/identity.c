@@ -105,6 +105,7 @@ int plan_confine(struct build *b) {
                 b->plan->place = "process.noNewPrivileges";
                 if (b->process->no_new_privileges)
                         plan_add(b->plan, LANE_CHILD, STEP_NNP);
+                plan_restrict(b);
                 plan_fds(b);
                 return plan_seccomp(b);
         }

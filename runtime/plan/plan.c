@@ -16,7 +16,7 @@ static const char *const fixed_slots[SLOT_FREE] = {
         [SLOT_TTY] = "tty",       [SLOT_CONSOLE] = "console", [SLOT_START] = "start",
         [SLOT_STATE] = "state",   [SLOT_NOTIFY] = "notify",   [SLOT_NOTIFY_STATE] = "notify-state",
         [SLOT_TARGET] = "target", [SLOT_MOUNT] = "mount",     [SLOT_PIDNS] = "pidns",
-        [SLOT_PIDFD] = "pidfd",   [SLOT_CGROUP] = "cgroup",
+        [SLOT_PIDFD] = "pidfd",   [SLOT_CGROUP] = "cgroup", [SLOT_RULESET] = "ruleset",
 };
 
 struct plan *plan_new(void) {

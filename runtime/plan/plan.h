@@ -88,6 +88,7 @@ struct probe {
         /* Security modules; asked only when a label is configured. */
         bool has_apparmor, has_selinux;
         bool is_apparmor_confined; /* this process has a profile already */
+        int landlock_abi;          /* 0: none; asked only when it is configured */
 };
 
 /* Choices of the command line that shape the plan. */
@@ -111,6 +112,7 @@ struct build {
         const struct oci_process *process; /* config->process, or exec's own */
         const struct probe *probe;
         const struct plan_options *options;
+        bool confines_itself;      /* a ruleset of Landlock waits in SLOT_RULESET */
         struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
         size_t first_mount;        /* the first of config->mounts that is meant; 0: all */
         bool is_entering;          /* a running container is entered: copies of host trees are made before that */
@@ -210,6 +212,8 @@ void plan_keyring_label(struct build *b);              /* labels.c: of the sessi
 void plan_labels(struct build *b);                     /* labels.c: of the next execve */
 const char *plan_mount_context(const struct build *b); /* labels.c: "context=LABEL", an option of file systems, or NULL */
 void plan_relabel(struct build *b, int slot); /* labels.c: for a file system without that option */
+int plan_landlock(struct build *b);           /* landlock.c: the ruleset; once "/" is the container's */
+void plan_restrict(struct build *b);          /* landlock.c: it holds; after no_new_privs */
 int plan_identity(struct build *b);    /* identity.c: bounding, groups, ids, capabilities, cwd, find */
 int plan_confine(struct build *b);     /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */

@@ -17,6 +17,7 @@ static const struct probe full = {
         .can_set_rlimits = true,
         .can_lower_oom = true,
         .has_apparmor = true,
+        .landlock_abi = 7,
         .has_selinux = true,
 };
 
@@ -30,6 +31,7 @@ static const struct probe old = {
         .cgroup_root = "/sys/fs/cgroup",
         .can_set_rlimits = true,
         .can_lower_oom = true,
+        .landlock_abi = 1,
 };
 
 static const struct probe rootless = {
@@ -42,6 +44,7 @@ static const struct probe rootless = {
         .has_seccomp_wait_killable = true,
         .last_capability = CAP_CHECKPOINT_RESTORE,
         .cgroup_root = "/sys/fs/cgroup",
+        .landlock_abi = 7,
 };
 
 static const struct {

@@ -1,4 +1,5 @@
 /* Steps that confine the process by a security module of the kernel.  Child side. */
+#include "runtime/steps/landlock.h"
 #include "runtime/steps/table.h"
 
 #include <linux/magic.h>
@@ -42,4 +43,43 @@ int step_relabel(const struct step *step, struct context *context) {
         if (root < 0)
                 return root;
         return (int)sys_fsetxattr(root, "security.selinux", label, sys_strlen(label) + 1, 0);
+}
+
+int step_ruleset(const struct step *step, struct context *context) {
+        const struct landlock_ruleset *ruleset = (const void *)step_text(context, step->b);
+        if (!ruleset)
+                return -EINVAL;
+        int fd = (int)sys_landlock_create_ruleset(ruleset, sizeof(*ruleset), 0);
+        return fd < 0 ? fd : slot_put(context, step->into, fd);
+}
+
+static int add_port(int ruleset, const struct step *step) {
+        struct landlock_port port = { .rights = step->flags, .port = step->more };
+        return (int)sys_landlock_add_rule(ruleset, RULE_PORT, &port, 0);
+}
+
+int step_rule(const struct step *step, struct context *context) {
+        struct landlock_path rule = { .rights = step->flags };
+        const char *path = step_text(context, step->a);
+        struct statx status;
+        int ruleset = slot_fd(context, SLOT_RULESET);
+        if (ruleset < 0 || !path)
+                return ruleset < 0 ? ruleset : add_port(ruleset, step);
+        int root = slot_fd(context, step->slot);
+        sysfd fd = root < 0 ? root : open_in(root, path, O_PATH);
+        if (fd < 0)
+                return fd;
+        long r = sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status);
+        if (r < 0)
+                return (int)r;
+        if (!is_mode(&status, S_IFDIR))
+                rule.rights &= RIGHTS_OF_FILES;
+        rule.fd = fd;
+        return (int)sys_landlock_add_rule(ruleset, RULE_PATH, &rule, 0);
+}
+
+int step_restrict(const struct step *step, struct context *context) {
+        int ruleset = slot_fd(context, step->slot);
+        long r = ruleset < 0 ? ruleset : sys_landlock_restrict_self(ruleset, 0);
+        return r < 0 ? (int)r : slot_put(context, step->slot, -1);
 }

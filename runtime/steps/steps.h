@@ -32,6 +32,7 @@ enum slot {
         SLOT_PIDNS,        /* pid namespace to be joined */
         SLOT_PIDFD,        /* pidfd of the process whose namespaces are joined (exec) */
         SLOT_CGROUP,       /* the container's cgroup folder, filled by the caller before the open lane */
+        SLOT_RULESET,      /* of Landlock, until it holds */
         SLOT_FREE = 20     /* the builder numbers its own from here with plan_slot() */
 };
 #define SLOT_MAX 1024
@@ -92,6 +93,9 @@ enum step_kind {
         STEP_PERSONALITY, /* personality flags */
         STEP_LABEL,   /* write b to attribute a ("self/attr/exec") of the procfs in slot, which nothing lies over */
         STEP_RELABEL, /* give the root of the file system in slot the SELinux context a */
+        STEP_RULESET, /* a ruleset of Landlock that handles struct landlock_ruleset b -> into */
+        STEP_RULE,     /* into SLOT_RULESET: rights flags below path a in slot; a is 0: of TCP port more */
+        STEP_RESTRICT, /* the ruleset in slot holds from now on; needs no_new_privs */
         STEP_GROUPS,      /* setgroups: flags numbers of 32 bits at b */
         STEP_IDS,     /* setresgid and setresuid: flags IDS(uid, gid); keeps permitted capabilities when more is 1 */
         STEP_BOUNDS,  /* drop every capability not in flags from the bounding set */

@@ -303,6 +303,18 @@ static inline long sys_seccomp(unsigned operation, unsigned flags, void *argumen
         return sys_call3(SYS_seccomp, (long)operation, (long)flags, (long)argument);
 }
 
+static inline long sys_landlock_create_ruleset(const void *attributes, size_t size, unsigned flags) {
+        return sys_call3(SYS_landlock_create_ruleset, (long)attributes, (long)size, (long)flags);
+}
+
+static inline long sys_landlock_add_rule(int ruleset, int type, const void *rule, unsigned flags) {
+        return sys_call4(SYS_landlock_add_rule, (long)ruleset, (long)type, (long)rule, (long)flags);
+}
+
+static inline long sys_landlock_restrict_self(int ruleset, unsigned flags) {
+        return sys_call2(SYS_landlock_restrict_self, (long)ruleset, (long)flags);
+}
+
 static inline long sys_keyctl(int operation, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
         return sys_call5(SYS_keyctl, (long)operation, (long)a, (long)b, (long)c, (long)d);
 }
