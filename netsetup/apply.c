@@ -185,22 +185,15 @@ static int run_ways(struct net_op *op, struct net_hands *hands) {
 }
 
 /* Without its record a link's rules are known by their comments.  A kernel that has no rules has none of ours. */
-static int remove_rules(struct net_op *op, struct net_hands *hands, enum filter_half half) {
+static int run_rules_off(struct net_op *op, struct net_hands *hands) {
         struct nl *filter;
         int r = filter_of(hands, &filter);
         if (r == 0)
-                r = op->policy ? filter_remove(filter, op->policy, half) : filter_forget(filter, op->link, half);
+                r = op->policy ? filter_remove(filter, op->policy, FILTER_ALL)
+                               : filter_forget(filter, op->link, FILTER_ALL);
         if (r == -EOPNOTSUPP || r == -EPROTONOSUPPORT)
                 return 0;
         return r < 0 ? fail_in(r, "%s", net_op_words(op)) : 0;
-}
-
-static int run_ways_off(struct net_op *op, struct net_hands *hands) {
-        return remove_rules(op, hands, FILTER_WAYS);
-}
-
-static int run_unguard(struct net_op *op, struct net_hands *hands) {
-        return remove_rules(op, hands, FILTER_GUARD);
 }
 
 /* --- bandwidth --------------------------------------------------------------------------------------------------- */
@@ -232,29 +225,17 @@ static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
 } kinds[] = {
-        [NET_FIND_FREE] = { .run = run_find_free },
-        [NET_BRIDGE] = { .build = build_bridge },
-        [NET_FIND] = { .run = run_find },
-        [NET_RA_OFF] = { .run = run_ra_off },
-        [NET_UP] = { .build = build_up },
-        [NET_VETH] = { .build = build_veth },
-        [NET_PORT] = { .build = build_port },
-        [NET_ADDRESS] = { .build = build_address },
-        [NET_OVERLAY] = { .run = run_overlay },
-        [NET_DIRECT] = { .build = build_direct },
-        [NET_NAME] = { .build = build_name },
-        [NET_ROUTE] = { .build = build_route },
-        [NET_PATH] = { .build = build_path },
-        [NET_DOWN] = { .build = build_down },
-        [NET_DELETE] = { .build = build_delete },
-        [NET_PORTS_FREE] = { .run = run_ports_free },
-        [NET_GUARD] = { .run = run_guard },
-        [NET_FORWARD] = { .run = run_forward },
-        [NET_WAYS] = { .run = run_ways },
-        [NET_WAYS_OFF] = { .run = run_ways_off },
-        [NET_UNGUARD] = { .run = run_unguard },
-        [NET_SHAPE] = { .run = run_shape },
-        [NET_UNSHAPE] = { .run = run_unshape },
+        [NET_FIND_FREE] = { .run = run_find_free }, [NET_BRIDGE] = { .build = build_bridge },
+        [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
+        [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
+        [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
+        [NET_OVERLAY] = { .run = run_overlay },     [NET_DIRECT] = { .build = build_direct },
+        [NET_NAME] = { .build = build_name },       [NET_ROUTE] = { .build = build_route },
+        [NET_PATH] = { .build = build_path },       [NET_DOWN] = { .build = build_down },
+        [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
+        [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
+        [NET_WAYS] = { .run = run_ways },           [NET_RULES_OFF] = { .run = run_rules_off },
+        [NET_SHAPE] = { .run = run_shape },         [NET_UNSHAPE] = { .run = run_unshape },
 };
 
 /* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */

@@ -14,9 +14,9 @@ int filter_is_there(struct nl *nl, bool *ret) {
 }
 
 static void add_half(const struct net_policy *policy, enum filter_half half, struct nft_elements *list) {
-        if (half == FILTER_GUARD)
+        if (half & FILTER_GUARD)
                 guard_elements(policy, list);
-        else
+        if (half & FILTER_WAYS)
                 nat_elements(policy, list);
 }
 
@@ -36,8 +36,7 @@ int filter_rebuild(struct nl *nl, const struct filter_policies *policies) {
         struct nft_elements list = { 0 };
         for (size_t i = 0; i < policies->list.n; i++) {
                 guard_bridge(&policies->list.at[i], &list);
-                add_half(&policies->list.at[i], FILTER_GUARD, &list);
-                add_half(&policies->list.at[i], FILTER_WAYS, &list);
+                add_half(&policies->list.at[i], FILTER_ALL, &list);
         }
         for (size_t i = 0; i < 2; i++)
                 nft_put_table(&batch, layout_tables[i]);
@@ -102,7 +101,7 @@ static int remove_half(struct nl *nl, const struct net_policy *policy, enum filt
 
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half) {
         int r = remove_half(nl, policy, half);
-        if (r == 0 && half == FILTER_WAYS)
+        if (r == 0 && half & FILTER_WAYS)
                 r = conntrack_forget(nl, policy);
         return r;
 }
@@ -111,7 +110,7 @@ int filter_forget(struct nl *nl, const char *link, enum filter_half half) {
         struct nft_elements there = { 0 }, gone = { 0 };
         int r = list_of_link(nl, link, &there);
         for (size_t i = 0; i < there.n; i++)
-                if (half_of(there.at[i].set) == half)
+                if (half_of(there.at[i].set) & half)
                         nft_elements_add(&gone, &there.at[i]);
         return r < 0 ? r : remove_elements(nl, &gone);
 }
@@ -151,8 +150,7 @@ static int forget_dead(struct nl *nl, struct nl *host, const char *owner) {
         int r = link_get(host, owner, &link);
         if (r != -ENODEV)
                 return r < 0 ? r : 1;
-        r = filter_forget(nl, owner, FILTER_WAYS);
-        return r < 0 ? r : filter_forget(nl, owner, FILTER_GUARD);
+        return filter_forget(nl, owner, FILTER_ALL);
 }
 
 int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *policy) {

@@ -11,8 +11,9 @@ struct filter_policies {
 };
 
 /* The two halves of what an attachment has: the guard comes before its link and goes when that is down, so that nothing
- * passes without; the ways to it come when it works, and go first. */
-enum filter_half { FILTER_GUARD = 1, FILTER_WAYS = 2 };
+ * passes without; the ways to it come when it works.  Both go in one transaction: the kernel clears up after each that
+ * removes something, and whoever closes a socket of nf_tables waits until it has, tens of milliseconds. */
+enum filter_half { FILTER_GUARD = 1, FILTER_WAYS = 2, FILTER_ALL = 3 };
 
 /* The tables are there as laid out; false in *ret when one is not: somebody flushed the firewall, or nobody has
  * attached anything since the machine started. */
@@ -29,9 +30,8 @@ int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *p
 /* Adds a half of what a policy says.  What is there already is fine, unless it is somebody else's (-EADDRINUSE). */
 int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, enum filter_half half);
 
-/* Removes a half, by what the policy says; what is not there or not its own is fine.  With the ways go the connections
- * that used them.
- */
+/* Removes a half or both, by what the policy says; what is not there or not its own is fine.  With the ways go the
+ * connections that used them. */
 int filter_remove(struct nl *nl, const struct net_policy *policy, enum filter_half half);
 
 /* The same without a record, by the comments of elements.  Tables that are not there are fine. */

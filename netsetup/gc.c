@@ -54,10 +54,10 @@ static int open_filter(struct gc *gc) {
         return r == -EPROTONOSUPPORT ? GC_NO_FILTER : r;
 }
 
-static int remove_rules(struct gc *gc, const struct net_policy *policy, enum filter_half half) {
+static int remove_rules(struct gc *gc, const struct net_policy *policy) {
         int r = gc->filter ? open_filter(gc) : GC_NO_FILTER;
         if (r == 0)
-                r = filter_remove(gc->filter, policy, half);
+                r = filter_remove(gc->filter, policy, FILTER_ALL);
         return r == GC_NO_FILTER || r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -75,8 +75,8 @@ static int collect_rules(struct gc *gc, FILE *dry) {
                         continue;
                 if (dry)
                         fprintf(dry, "host     take away the rules of %s\n", links.at[i]);
-                else if ((r = filter_forget(gc->filter, links.at[i], FILTER_WAYS)) == 0)
-                        r = filter_forget(gc->filter, links.at[i], FILTER_GUARD);
+                else
+                        r = filter_forget(gc->filter, links.at[i], FILTER_ALL);
         }
         err_clear();
         return r == GC_NO_FILTER || r == -EOPNOTSUPP ? 0 : r;
@@ -115,8 +115,7 @@ static int set_down(struct gc *gc, struct gc_going *going) {
 int gc_take_off(struct gc *gc, struct gc_going *going) {
         const struct net_policy *policy = &going->record->policy;
         int r = 0;
-        if (!going->is_planned && ((r = remove_rules(gc, policy, FILTER_WAYS)) < 0 || (r = set_down(gc, going)) < 0 ||
-                                   (r = remove_rules(gc, policy, FILTER_GUARD)) < 0))
+        if (!going->is_planned && ((r = set_down(gc, going)) < 0 || (r = remove_rules(gc, policy)) < 0))
                 return r;
         return record_give_up(gc->attached, policy->link, &going->file);
 }

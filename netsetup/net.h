@@ -28,10 +28,9 @@ enum net_op_kind {
         NET_PORTS_FREE, /* nobody else publishes them */
         NET_GUARD,      /* the rules of a port, before there is one */
         NET_FORWARD,
-        NET_WAYS,     /* masquerade and published ports, when all else works */
-        NET_WAYS_OFF, /* and of all the first to go */
-        NET_UNGUARD,  /* what is left of the rules of a link that is down */
-        NET_SHAPE,    /* bandwidth, before anything can be sent */
+        NET_WAYS,      /* masquerade and published ports, when all else works */
+        NET_RULES_OFF, /* of a link that is down */
+        NET_SHAPE,     /* bandwidth, before anything can be sent */
         NET_UNSHAPE,
 };
 

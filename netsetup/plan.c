@@ -122,9 +122,8 @@ struct net_plan net_plan(const struct net_request *r) {
 void net_plan_off(struct net_plan *plan, const struct link_info *link) {
         if (link->kind && direct_mode(link->kind, NULL))
                 return;
-        add(plan, (struct net_op){ NET_WAYS_OFF, .link = link->name });
         add(plan, (struct net_op){ NET_DOWN, .link = link->name, .index = link->index });
-        add(plan, (struct net_op){ NET_UNGUARD, .link = link->name });
+        add(plan, (struct net_op){ NET_RULES_OFF, .link = link->name });
 }
 
 void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
@@ -202,9 +201,7 @@ const char *net_op_words(const struct net_op *op) {
                 return "switch on forwarding unless it is on";
         case NET_WAYS:
                 return filter_words(op->policy, FILTER_WAYS);
-        case NET_WAYS_OFF:
-                return str_format("take away the published ports of %s", op->link);
-        case NET_UNGUARD:
+        case NET_RULES_OFF:
                 return str_format("take away the rules of %s", op->link);
         case NET_SHAPE:
                 return str_format("limit bandwidth of %s to %s", op->link, shape_words(&op->policy->bandwidth));

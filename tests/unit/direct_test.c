@@ -92,7 +92,7 @@ static void test_deletion(void) {
         struct net_plan plan = { 0 };
         struct link_info link = { .index = 5, .name = "rlname", .kind = "veth", .peer = 5, .peer_netns = 1 };
         net_plan_off(&plan, &link);
-        CHECK(plan.n > 1 && plan.ops[plan.n - 1].kind == NET_UNGUARD && plan.ops[plan.n - 2].kind == NET_DOWN);
+        CHECK(plan.n > 1 && plan.ops[plan.n - 1].kind == NET_RULES_OFF && plan.ops[plan.n - 2].kind == NET_DOWN);
         net_plan_delete(&plan, &link);
         for (size_t i = 0; i < plan.n; i++)
                 CHECK(plan.ops[i].kind != NET_DELETE || plan.ops[i].netns == -1);
