@@ -65,7 +65,9 @@ static void add_find(struct build *b) {
                 if (str_starts(env->at[i], "PATH="))
                         path = env->at[i] + sizeof("PATH=") - 1;
         b->plan->place = "process.cwd";
-        plan_add(b->plan, LANE_CHILD, STEP_CWD, .a = plan_text(b->plan, b->process->cwd));
+        /* exec changes nothing in a container that is there. */
+        plan_add(b->plan, LANE_CHILD, STEP_CWD, .a = plan_text(b->plan, b->process->cwd),
+                 .flags = b->process == b->config->process);
         b->plan->place = "process.args[0]";
         const char *program = b->process->args.at[0];
         plan_add(b->plan, LANE_CHILD, STEP_FIND, .a = plan_text(b->plan, program),

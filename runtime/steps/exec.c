@@ -16,20 +16,20 @@ int step_stdio(const struct step *step, struct context *context) {
         return 0;
 }
 
-/* No link of proc leads to it: an fd of ours may name what is covered by a mount.  A missing one is made, by the user
- * that will be in it. */
-static int open_cwd(const char *path) {
+/* No link of proc leads to it: an fd of ours may name what is covered by a mount.  A missing one may be made, by the
+ * user that will be in it. */
+static int open_cwd(const char *path, bool is_made) {
         sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
         if (root < 0)
                 return root;
         int fd = open_in(root, path, O_PATH | O_DIRECTORY);
-        return fd == -ENOENT ? mkdirs_in(root, path, 0755) : fd;
+        return fd == -ENOENT && is_made ? mkdirs_in(root, path, 0755) : fd;
 }
 
 int step_cwd(const struct step *step, struct context *context) {
         char where[4096];
         const char *path = step_text(context, step->a);
-        sysfd fd = path ? open_cwd(path) : -EINVAL;
+        sysfd fd = path ? open_cwd(path, step->flags) : -EINVAL;
         if (fd < 0)
                 return fd;
         long r = sys_fchdir(fd);

@@ -158,11 +158,18 @@ int step_idmap(const struct step *step, struct context *context) {
         return (int)sys_mount_setattr(fd, "", AT_EMPTY_PATH | LOW32(step->more), &attr, sizeof(attr));
 }
 
+static bool is_folder(int fd) {
+        struct statx status;
+        return sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) >= 0 && is_mode(&status, S_IFDIR);
+}
+
+/* A file on a folder, or the other way round, is among the many things that EINVAL says; users are told which. */
 int step_attach(const struct step *step, struct context *context) {
         int fd = slot_fd(context, step->slot), target = slot_fd(context, step->into);
         if (fd < 0 || target < 0)
                 return -EBADF;
-        return (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+        int r = (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+        return r == -EINVAL && is_folder(fd) != is_folder(target) ? -ENOTDIR : r;
 }
 
 /* umount(2) takes no fd, and a name could lead elsewhere the second time: what was found in the root is named by our

@@ -53,6 +53,10 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   for i in 1 2 3; do [ "${lines[i]##*	}" = 00000000208024e1 ] || { echo "$i"; false; }; done
   [ "${lines[4]}" = $'CapAmb:\t0000000000000000' ]
   [ "$(inside env | sort | xargs)" = "HOME=/root PATH=/bin" ]
+  run inside --cwd /nowhere -- pwd
+  [ "$status" = 255 ]
+  [[ $output = *"process.cwd: "*"/nowhere: No such file or directory" ]]
+  [ ! -e "$BUNDLE/rootfs/nowhere" ]
   for bad in '--user root' '--user 1:2:3' '--cap CAP_NONSENSE' '--cwd relative' '--additional-gids x'; do
     # shellcheck disable=SC2086 # an option and its value
     run rundlet exec $bad "$ID" true </dev/null

@@ -332,6 +332,7 @@ inner
 /x|nonesuch|x|ro|No such device
 /|tmpfs|x|ro|destination
 /etc/passwd/x|tmpfs|x|ro|Not a directory
+/etc|bind|$BUNDLE/config.json|bind|Not a directory
 /etc/passwd|bind|$BATS_TEST_TMPDIR|bind|Not a directory"
 }
 
