@@ -1,9 +1,11 @@
-/* A terminal for tests, which have none.  Two uses:
+/* A terminal for tests, which have none.  Three uses:
  *
  *   pty [--size ROWSxCOLUMNS] COMMAND...   runs the command on a new terminal; standard input is typed into it, what it
  *                                          shows goes to standard output, the exit status is the command's
  *   pty --console-socket PATH              listens there, takes one terminal master as an engine does, and goes on the
  *                                          same way until the terminal hangs up
+ *   pty --pidfd-socket PATH                listens there, takes one pidfd, and prints what was said with it and the
+ *                                          number of its process
  *
  * End of standard input types nothing: a test that wants ^D sends the byte 4. */
 #include <errno.h>
@@ -63,14 +65,15 @@ static void talk(int master) {
         }
 }
 
-static int receive_master(const char *path) {
+/* The fd that comes with the first message of the first connection; what was said goes to text, of size bytes. */
+static int receive_fd(const char *path, char *text, size_t size) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        char byte[256], control[CMSG_SPACE(sizeof(int))];
-        struct iovec data = { byte, sizeof(byte) };
+        char control[CMSG_SPACE(sizeof(int))];
+        struct iovec data = { text, size - 1 };
         struct msghdr message = {
                 .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
         };
-        int listener, connection, master;
+        int listener, connection, fd;
 
         if (strlen(path) >= sizeof(address.sun_path)) {
                 errno = ENAMETOOLONG;
@@ -81,19 +84,40 @@ static int receive_master(const char *path) {
         if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 1) < 0)
                 die(path);
         connection = accept(listener, NULL, NULL);
-        if (connection < 0 || recvmsg(connection, &message, MSG_CMSG_CLOEXEC) <= 0)
-                die("no terminal came");
+        ssize_t n = connection < 0 ? -1 : recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+        if (n <= 0)
+                die("nothing came");
+        text[n] = '\0';
         struct cmsghdr *head = CMSG_FIRSTHDR(&message);
         if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) {
                 errno = EPROTO;
-                die("no terminal came");
+                die("no file came");
         }
-        memcpy(&master, CMSG_DATA(head), sizeof(master));
-        if (!isatty(master))
-                die("what came is no terminal");
+        memcpy(&fd, CMSG_DATA(head), sizeof(fd));
         close(connection);
         close(listener);
+        return fd;
+}
+
+static int receive_master(const char *path) {
+        char text[256];
+        int master = receive_fd(path, text, sizeof(text));
+        if (!isatty(master))
+                die("what came is no terminal");
         return master;
+}
+
+static void print_pidfd(const char *path) {
+        char text[256], name[64], line[256];
+        int fd = receive_fd(path, text, sizeof(text));
+        (void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+        FILE *info = fopen(name, "r");
+        if (!info)
+                die(name);
+        while (fgets(line, sizeof(line), info))
+                if (strncmp(line, "Pid:\t", 5) == 0)
+                        printf("%s %s", text, line + 5);
+        (void)fclose(info);
 }
 
 static int run_command(char **argv, struct winsize *size) {
@@ -121,6 +145,10 @@ int main(int argc, char **argv) {
                 talk(receive_master(argv[2]));
                 return 0;
         }
+        if (argc == 3 && strcmp(argv[1], "--pidfd-socket") == 0) {
+                print_pidfd(argv[2]);
+                return 0;
+        }
         if (argc > 3 && strcmp(argv[1], "--size") == 0) {
                 if (sscanf(argv[2], "%hux%hu", &size.ws_row, &size.ws_col) != 2) {
                         fprintf(stderr, "pty: size %s is not ROWSxCOLUMNS\n", argv[2]);
@@ -130,7 +158,8 @@ int main(int argc, char **argv) {
                 argc -= 2;
         }
         if (argc < 2) {
-                fprintf(stderr, "usage: pty [--size ROWSxCOLUMNS] COMMAND... | pty --console-socket PATH\n");
+                fprintf(stderr,
+                        "usage: pty [--size ROWSxCOLUMNS] COMMAND... | pty --console-socket|--pidfd-socket PATH\n");
                 return 2;
         }
         return run_command(argv + 1, &size);

@@ -152,6 +152,13 @@ static void add_hooks(struct oci_config *config, const char *program) {
 
 /* -- what --net can be -- */
 
+/* Refused here in one line; what else a name must be, netsetup knows. */
+static int check_network_name(const char *name) {
+        if (*name && strlen(name) <= NAME_MAX && !strpbrk(name, "/, \t\n"))
+                return 0;
+        return fail_words(EINVAL, "--net %s: a network's name, none, host or " NEIGHBOUR "ID is expected", name);
+}
+
 static int add_networks(const struct container_options *options, const struct strv *names, const char *folder,
                         struct oci_config *config) {
         const char *program = "/netsetup"; /* of another machine */
@@ -201,6 +208,8 @@ int network_check_neighbour(const struct container_record *neighbour) {
 int network_add(const struct container_options *options, const char *folder, struct oci_config *config,
                 const struct container_record **ret_neighbour) {
         struct strv names = { 0 };
+        if (strv_has(&options->publish, ""))
+                return fail_words(EINVAL, "--publish: a port is expected, not an empty string");
         for (size_t i = 0; i < options->nets.n; i++)
                 strv_add(&names, options->nets.at[i]);
         if (!names.n && options->publish.n)
@@ -212,6 +221,9 @@ int network_add(const struct container_options *options, const char *folder, str
                 bool is_named = !str_eq(name, "none") && !str_eq(name, "host") && !str_starts(name, NEIGHBOUR);
                 if (!is_named && names.n > 1)
                         return fail_words(EINVAL, "--net %s: not together with another one", name);
+                int r = is_named ? check_network_name(name) : 0;
+                if (r < 0)
+                        return r;
                 if (!is_named && options->publish.n)
                         return fail_words(EINVAL, "--publish: not together with --net %s", name);
                 if (is_named)

@@ -54,7 +54,8 @@ void prepare_annotate(struct oci_config *config, const char *key, const char *va
 static void add_layers(const struct container_options *options, struct oci_config *config) {
         struct strv quoted = { 0 };
         for (size_t i = 0; i < options->layers.n; i++)
-                strv_add(&quoted, json_quote(path_absolute(options->layers.at[i])));
+                /* An empty one is no folder, and surely not the caller's. */
+                strv_add(&quoted, json_quote(*options->layers.at[i] ? path_absolute(options->layers.at[i]) : ""));
         if (quoted.n > 0)
                 prepare_annotate(config, LOWER, str_format("[%s]", str_join(&quoted, ",")));
         if (options->upper)
