@@ -7,15 +7,6 @@
 
 #include <stdio.h>
 
-/* Annotations that change what the runtime does to the host or the container. */
-static const char *const unsafe_annotations[] = { "org.rundlet.overlay.lower",
-                                                  "org.rundlet.overlay.upper",
-                                                  "org.rundlet.overlay.options",
-                                                  "run.oci.seccomp_fail_unknown_syscall",
-                                                  "run.oci.systemd.subgroup",
-                                                  "org.systemd.property.",
-                                                  "org.rundlet.net." };
-
 /* The kernel takes every flag that the table names; none is interpreted on the way. */
 static struct strv seccomp_flags(void) {
         struct strv flags = { 0 };
@@ -39,9 +30,10 @@ static int run(const struct globals *globals, const void *options, const struct 
                 .memory_policy = true,
                 .mount_idmap = true,
                 .net_devices = true,
+                .apparmor = true,
+                .selinux = true,
+                .unsafe_annotations = plan_annotation_names(),
         };
-        for (size_t i = 0; i < sizeof unsafe_annotations / sizeof unsafe_annotations[0]; i++)
-                strv_add(&input.unsafe_annotations, unsafe_annotations[i]);
         struct oci_features features;
         oci_features_fill(&input, &features);
         (void)fputs(json_write(&features, &oci_features_type, true), stdout);

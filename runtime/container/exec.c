@@ -58,6 +58,7 @@ static int make_plan(struct entering *e) {
                 .id = e->container.record.id,
                 .state_folder = e->container.entry.path,
                 .has_console_socket = e->options->process->terminal,
+                .init_pid = (pid_t)e->container.record.pid,
         };
         int r = prepare_fds(e->options->preserve_fds, &options);
         if (r == 0)

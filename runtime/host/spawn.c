@@ -51,6 +51,8 @@ static const struct {
         { STEP_TARGET, EXDEV, "another mount than proc or sysfs lies there" },
         { STEP_OPEN, EINVAL, "it is not a namespace of that type" },
         { STEP_LABEL, ENOENT, "no such profile is loaded" },
+        { STEP_CORE, ENODEV, "no threads share a core here (SMT is off or absent)" },
+        { STEP_CORE, EINVAL, "not in this kernel (CONFIG_SCHED_CORE)" },
         { STEP_RULE, ENOENT, "it is not there" },
         { STEP_LABEL, EXDEV, "another mount lies over it" },
         { STEP_AWAIT, EPROTO, "an answer that was not expected" },

@@ -36,11 +36,11 @@ static int enter_root(struct build *b) {
  * but the host's root; kernel parameters follow the hooks that may set up the network; masks cover what is there by
  * then. */
 static builder *const own_mounts[] = {
-        plan_rootfs, plan_mounts,  plan_devices, plan_mounts_readonly, plan_namespaces_late,
-        plan_hooks,  plan_sysctls, plan_masks,   plan_pivot,           plan_landlock,
-        NULL,
+        plan_rootfs,  plan_mounts, plan_devices, plan_mounts_readonly, plan_namespaces_late, plan_hooks,
+        plan_sysctls, plan_masks,  plan_pivot,   plan_landlock,        plan_core_scheduling, NULL,
 };
-static builder *const joined_mounts[] = { enter_root, plan_namespaces_late, plan_hooks, plan_sysctls, plan_landlock, NULL };
+static builder *const joined_mounts[] = { enter_root,    plan_namespaces_late, plan_hooks, plan_sysctls,
+                                          plan_landlock, plan_core_scheduling, NULL };
 
 /* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for
  * `start` no longer dies with the command that made it. */
@@ -82,10 +82,11 @@ static int without_cgroup(struct build *b) {
         return 0;
 }
 
-static builder *const container_head[] = { refuse_absent, plan_label_modules, plan_namespaces, plan_proc, NULL };
+static builder *const container_head[] = { refuse_absent,   plan_annotations, plan_label_modules,
+                                           plan_namespaces, plan_proc,        NULL };
 static builder *const container_tail[] = {
-        plan_process, plan_identity,  add_ready,      plan_hooks_start, plan_session,   plan_confine,
-        plan_exec,    plan_resources, plan_devfilter, plan_unit,        without_cgroup, NULL,
+        plan_process,   plan_identity,  add_ready,      plan_hooks_start, plan_session,   plan_confine, plan_exec,
+        plan_resources, plan_oom_group, plan_devfilter, plan_unit,        without_cgroup, NULL,
 };
 
 int plan_build(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
@@ -119,7 +120,8 @@ static bool loses_rights_to_filter(const struct build *b) {
 }
 
 /* labels are written to a procfs that is opened before anything is joined. */
-static builder *const exec_head[] = { plan_label_modules, plan_proc, plan_join, enter_root, plan_landlock, plan_process, plan_identity, NULL };
+static builder *const exec_head[] = { plan_label_modules,   plan_proc,    plan_join,     enter_root, plan_landlock,
+                                      plan_core_scheduling, plan_process, plan_identity, NULL };
 static builder *const exec_confined[] = { plan_confine, fork_late, add_ready, plan_session, plan_exec, NULL };
 static builder *const exec_plain[] = { fork_late, add_ready, plan_session, plan_confine, plan_exec, NULL };
 

@@ -103,6 +103,7 @@ struct plan_options {
         bool waits_for_start;    /* create: STEP_START; run and exec: none */
         bool relative_paths;     /* print paths of the bundle relative (golden files) */
         enum cgroup_driver driver;
+        pid_t init_pid; /* exec: the container's first process */
 };
 
 /* What a builder works with. */
@@ -212,6 +213,10 @@ void plan_keyring_label(struct build *b);              /* labels.c: of the sessi
 void plan_labels(struct build *b);                     /* labels.c: of the next execve */
 const char *plan_mount_context(const struct build *b); /* labels.c: "context=LABEL", an option of file systems, or NULL */
 void plan_relabel(struct build *b, int slot); /* labels.c: for a file system without that option */
+int plan_annotations(struct build *b);        /* annotations.c: refuses, warns */
+struct strv plan_annotation_names(void);      /* annotations.c: of those that change what the runtime does; "x.": a prefix */
+int plan_oom_group(struct build *b);          /* annotations.c: memory.oom.group */
+int plan_core_scheduling(struct build *b);    /* annotations.c: STEP_CORE */
 int plan_landlock(struct build *b);           /* landlock.c: the ruleset; once "/" is the container's */
 void plan_restrict(struct build *b);          /* landlock.c: it holds; after no_new_privs */
 int plan_identity(struct build *b);    /* identity.c: bounding, groups, ids, capabilities, cwd, find */

@@ -518,6 +518,7 @@ static printer *const printers[STEP_KINDS] = {
         [STEP_RELABEL] = print_confined,
         [STEP_RULESET] = print_confined,
         [STEP_RULE] = print_confined,
+        [STEP_CORE] = print_confined,
         [STEP_GROUPS] = print_groups,
         [STEP_IDS] = print_ids,
         [STEP_BOUNDS] = print_bounds,

@@ -61,6 +61,8 @@ static const char *rule_words(const struct plan *plan, const struct step *step) 
 const char *plan_confine_words(const struct plan *plan, const struct step *step) {
         if (step->kind == STEP_RULESET)
                 return ruleset_words(plan, step);
+        if (step->kind == STEP_CORE)
+                return step->flags ? str_format(" of process %llu", (unsigned long long)step->flags) : " new";
         if (step->kind == STEP_RULE)
                 return rule_words(plan, step);
         const char *quoted = str_json_quote(text_at(plan, step->kind == STEP_LABEL ? step->b : step->a));

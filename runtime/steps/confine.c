@@ -83,3 +83,13 @@ int step_restrict(const struct step *step, struct context *context) {
         long r = ruleset < 0 ? ruleset : sys_landlock_restrict_self(ruleset, 0);
         return r < 0 ? (int)r : slot_put(context, step->slot, -1);
 }
+
+/* The kernel's names are in headers that are younger than some (PR_SCHED_CORE, prctl(2)). */
+enum { SCHED_CORE = 62, SCHED_CORE_CREATE = 1, SCHED_CORE_SHARE_FROM = 3, SCOPE_THREAD = 0, SCOPE_PROCESS = 1 };
+
+int step_core(const struct step *step, struct context *context) {
+        (void)context;
+        if (step->flags)
+                return (int)sys_prctl(SCHED_CORE, SCHED_CORE_SHARE_FROM, (unsigned long)step->flags, SCOPE_THREAD, 0);
+        return (int)sys_prctl(SCHED_CORE, SCHED_CORE_CREATE, 0, SCOPE_PROCESS, 0);
+}

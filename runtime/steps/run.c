@@ -56,6 +56,7 @@ static const struct {
         [STEP_RULESET] = { "ruleset", step_ruleset, true },
         [STEP_RULE] = { "rule", step_rule, false },
         [STEP_RESTRICT] = { "restrict", step_restrict, false },
+        [STEP_CORE] = { "core-scheduling", step_core, false },
         [STEP_GROUPS] = { "groups", step_groups, false },
         [STEP_IDS] = { "ids", step_ids, false },
         [STEP_BOUNDS] = { "bounds", step_bounds, false },

@@ -96,6 +96,7 @@ enum step_kind {
         STEP_RULESET, /* a ruleset of Landlock that handles struct landlock_ruleset b -> into */
         STEP_RULE,     /* into SLOT_RULESET: rights flags below path a in slot; a is 0: of TCP port more */
         STEP_RESTRICT, /* the ruleset in slot holds from now on; needs no_new_privs */
+        STEP_CORE,     /* core scheduling: a new cookie; flags not 0: the one of process flags (open lane) */
         STEP_GROUPS,      /* setgroups: flags numbers of 32 bits at b */
         STEP_IDS,     /* setresgid and setresuid: flags IDS(uid, gid); keeps permitted capabilities when more is 1 */
         STEP_BOUNDS,  /* drop every capability not in flags from the bounding set */

@@ -26,7 +26,8 @@ step_function step_setns, step_unshare, step_hostname, step_domainname, step_loo
 step_function step_umask, step_rlimit, step_sched, step_ioprio, step_affinity, step_mempolicy, step_personality,
         step_groups, step_ids, step_bounds, step_caps, step_nnp, step_seccomp;
 /* confine.c */
-step_function step_label, step_relabel, step_ruleset, step_rule, step_restrict;
+step_function step_label, step_relabel, step_ruleset, step_rule, step_restrict,
+        step_core;
 /* talk.c */
 step_function step_send, step_await, step_start;
 /* hook.c */

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/un.h>
 
@@ -128,6 +129,33 @@ static void test_seccomp(void) {
         slots[SLOT_NOTIFY] = fd_close(slots[SLOT_NOTIFY]);
 }
 
+/* What no kernel without SMT would do: a filter answers in its place, and only to the right arguments. */
+static void test_core(void) {
+        const struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 8),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 62 /* PR_SCHED_CORE */, 0, 6),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1 /* create */, 2, 0),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 77, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENODEV),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        static const struct {
+                uint64_t flags;
+                int want;
+        } rows[] = { { 0, 0 }, { 77, 0 }, { 78, ENODEV } };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                ADD(STEP_NNP);
+                ADD(STEP_SECCOMP, .b = plan_bytes(plan, filter, sizeof(filter), 8), .flags = 11);
+                ADD(STEP_CORE, .flags = rows[i].flags);
+                CHECK_INT(run_apart(NULL), rows[i].want);
+        }
+}
+
 /* The other side of the talk of start. */
 static int dial(const struct sockaddr_un *address) {
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -178,6 +206,7 @@ int main(void) {
         test_find();
         test_identity();
         test_seccomp();
+        test_core();
         test_start();
         tear_down();
         return test_done();

@@ -1,0 +1,44 @@
+# Annotations of rundlet's own and of crun's.
+# shellcheck shell=bash disable=SC2030,SC2031 # each test is a subshell
+bats_require_minimum_version 1.5.0
+load helpers
+
+@test "org.rundlet.memory.oom.group: one process too many for the memory ends all" {
+  needs_controller memory
+  config '.annotations = {"org.rundlet.memory.oom.group": "1"}'
+  run_detached
+  [ "$(cat "$CGROUP/memory.oom.group")" = 1 ]
+}
+
+# The cookie of a process, asked without rundlet; fails where the kernel or the machine has none.
+cookie() { # PID
+  perl -e 'my $cookie = "\0" x 8; syscall(157, 62, 0, $ARGV[0] + 0, 0, $cookie) == 0 or die "$!\n"; print unpack("Q", $cookie)' "$1"
+}
+
+@test "org.rundlet.core-scheduling: a cookie of its own, of exec too, or an error that names what is missing" {
+  config '.annotations = {"org.rundlet.core-scheduling": "1"}'
+  if cookie $$; then
+    run_detached
+    rundlet exec --detach --pid-file "$BUNDLE/pid" "$ID" sleep 1000
+    [ "$(cookie "$(init_pid)")" != 0 ]
+    [ "$(cookie "$(cat "$BUNDLE/pid")")" = "$(cookie "$(init_pid)")" ]
+  else
+    run ! run_payload true
+    [[ $output = *'annotations["org.rundlet.core-scheduling"]: core-scheduling new: '*'(CONFIG_SCHED_CORE)'* ||
+      $output = *'annotations["org.rundlet.core-scheduling"]: core-scheduling new: '*'(SMT is off or absent)'* ]]
+  fi
+}
+
+@test "annotations that nobody knows are ignored, those that cannot be followed refused" {
+  config '.annotations = {"org.rundlet.landlok": "{}", "run.oci.unknown": "1"}'
+  run -0 rundlet check "$BUNDLE"
+  [[ $output = *'annotations["org.rundlet.landlok"]: unknown, ignored'* ]]
+  [[ $output != *run.oci.unknown* ]]
+  run -0 run_payload echo runs
+  [[ $output = *runs ]]
+  config '.annotations = {"run.oci.handler": "krun"}'
+  run ! rundlet check "$BUNDLE"
+  [[ $output = *'annotations["run.oci.handler"]: rundlet has no handlers'* ]]
+  rundlet features | jq -e '.potentiallyUnsafeConfigAnnotations | index("org.rundlet.landlock") and index("org.rundlet.net.")'
+  rundlet features | jq -e '.linux.apparmor.enabled and .linux.selinux.enabled'
+}
