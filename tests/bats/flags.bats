@@ -21,12 +21,12 @@ row() {
 }
 
 # What stands for a path in the table.
-value() { # COMMAND VALUE
+value() { # COMMAND VALUE: in $value
   case $2 in
-    FILE) if [ "$1" = exec ]; then echo "$BATS_TEST_TMPDIR/process"; else echo "$BATS_TEST_TMPDIR/empty"; fi ;;
-    DIR) echo "$BATS_TEST_TMPDIR/folder" ;;
-    NEW) echo "$BATS_TEST_TMPDIR/new" ;;
-    *) echo "$2" ;;
+    FILE) if [ "$1" = exec ]; then value=$BATS_TEST_TMPDIR/process; else value=$BATS_TEST_TMPDIR/empty; fi ;;
+    DIR) value=$BATS_TEST_TMPDIR/folder ;;
+    NEW) value=$BATS_TEST_TMPDIR/new ;;
+    *) value=$2 ;;
   esac
 }
 
@@ -59,7 +59,8 @@ absent() { # COMMAND FLAG...
 @test "every flag is taken with one dash and two, with = and a blank, by its letter, twice, and behind the id" {
   while row; do
     [ -n "$flag" ] || continue
-    if [ "$good" = - ]; then forms "$flag" "$letter"; else forms "$flag" "$letter" "$(value "$command" "$good")"; fi
+    value "$command" "$good"
+    if [ "$good" = - ]; then forms "$flag" "$letter"; else forms "$flag" "$letter" "$value"; fi
     payload=(true)
     [ "$command $flag" != "exec process" ] || payload=()
     absent "$command" "${forms[@]}"
@@ -115,11 +116,17 @@ absent() { # COMMAND FLAG...
 
 # The command line failed with one short error line, or it did not fail; no signal, no second line (but of a hook).
 sane() {
-  [ "$status" = 0 ] && return
-  [ "$status" = "$([ "$command" = exec ] && echo 255 || echo 1)" ] || return
-  [ "$(grep -ac '^rundlet: error: ' <<<"$output")" = 1 ] || return
-  [ "$(grep -acv -e '^rundlet: error: ' -e '^hint: ' -e '^rundlet: warning: ' -e '^netsetup: ' <<<"$output")" = 0 ] || return
-  [ "${#output}" -lt 9000 ]
+  local line errors=0 failure=1
+  [ "$status" != 0 ] || return 0
+  [ "$command" != exec ] || failure=255
+  for line in "${lines[@]}"; do
+    case $line in
+      'rundlet: error: '*) errors=$((errors + 1)) ;;
+      'hint: '* | 'rundlet: warning: '* | 'netsetup: '*) ;;
+      *) return 1 ;;
+    esac
+  done
+  [ "$status $errors" = "$failure 1" ] && [ "${#output}" -lt 9000 ]
 }
 
 # The command with a value of the flag, where everything else is right.
@@ -161,13 +168,15 @@ present() { # COMMAND FLAG...
       done
     fi
     if [ "$wrong" != - ]; then
-      present "$command" "--$flag=$(value "$command" "$wrong")"
+      value "$command" "$wrong"
+      present "$command" "--$flag=$value"
       echo "$command --$flag=$wrong: $status $output"
       [ "$status" != 0 ]
       sane
       [[ $output = *"$flag"* || $output = *"$wrong"* || $output = *"linux.resources."* ]]
     fi
-    [ "$(ls "$ROOT")" = "$ID" ]
+    left=("$ROOT"/*)
+    [ "${left[*]}" = "$ROOT/$ID" ]
     [ ! -e "$CGROUPS/$ID-other" ]
   done < <(rows)
   is_status running
