@@ -17,6 +17,9 @@ running=0 failed=0
 limit=300
 [ "$PLACE" = native ] || limit=1200
 
+tags=()
+[ "$PLACE" != vm ] || [ -n "${TESTS:-}" ] || tags=(--filter-tags '!native')
+
 is_wanted() {
   local word
   [ -n "${TESTS:-}" ] || return 0
@@ -29,7 +32,7 @@ is_wanted() {
 # What another kernel cannot change does not go into the slow machine again, unless it is asked for by name: the tree
 # and what make does with it, words and options, configs that are refused, hooks and terminals, files and JSON of
 # netsetup.  Nor what is measured against a clock, and the packets of netsetup, which would take ten minutes there: the
-# links themselves do go in.
+# links themselves do go in.  Of other files it is left out test by test: those with the tag "native".
 is_left_out() {
   [ "$PLACE" = vm ] && [ -z "${TESTS:-}" ] || return 1
   case $1 in
@@ -65,7 +68,7 @@ for suite in "$@"; do
       for file in tests/bats/*.bats; do
         base=$(basename "$file" .bats)
         ! is_left_out "$base" || continue
-        is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats --tap "$file"
+        is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats "${tags[@]}" --tap "$file"
       done
       ;;
     engines)

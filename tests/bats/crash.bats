@@ -110,6 +110,7 @@ prepare() { :; }
   sweep "${COMMAND[@]}"
 }
 
+# bats test_tags=native
 @test "create with a private overlay and hooks is killed at a sample of its calls" {
   mkdir "$BATS_TEST_TMPDIR/layer"
   config '.hooks = {createRuntime: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]}'
@@ -119,6 +120,7 @@ prepare() { :; }
   sweep "${overlay[@]}"
 }
 
+# bats test_tags=native
 @test "run is killed at a sample of its calls" {
   payload sleep 3000
   run_command=("$RUNTIME" --root "$ROOT" run --detach --bundle "$BUNDLE" "$ID")
@@ -127,6 +129,7 @@ prepare() { :; }
   sweep "${run_command[@]}"
 }
 
+# bats test_tags=native
 @test "start is killed between its phases: the container is created, running or stopped, and can be deleted" {
   prepare() {
     create
@@ -147,6 +150,7 @@ prepare() { :; }
   sweep "$RUNTIME" --root "$ROOT" delete --force "$ID"
 }
 
+# bats test_tags=native
 @test "exec is killed: the container goes on and takes the next exec" {
   run_detached
   pid=$(init_pid)
@@ -227,6 +231,7 @@ verdict() { # WHAT STATUS
   done < <(errors)
 }
 
+# bats test_tags=native
 @test "a call of start, exec or delete fails: it says so once, and delete --force then leaves nothing" {
   local verb arguments
   for verb in start "exec --detach" "delete --force"; do

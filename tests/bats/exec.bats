@@ -40,6 +40,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   [ "$(grep '^fd ' "$BATS_TEST_TMPDIR/exec" | cut -d' ' -f2 | sort | xargs)" = "0 1 2" ]
 }
 
+# bats test_tags=native
 @test "user, groups, folder, environment and capabilities by option" {
   run_detached
   run inside --user 1000:77 --additional-gids 5 -g 12 --cwd /var --env A=one -e 'B=two words' --env PATH=/bin:/x -- \
@@ -65,6 +66,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   done
 }
 
+# bats test_tags=native
 @test "--no-new-privs is set when the container's process has none" {
   config '.process.noNewPrivileges = false'
   run_detached
@@ -72,6 +74,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   [ "$(inside --no-new-privs -- grep NoNewPrivs /proc/self/status)" = $'NoNewPrivs:\t1' ]
 }
 
+# bats test_tags=native
 @test "--process takes the whole process from a file, and a command beside it is refused" {
   run_detached
   jq '.process | .args = ["sh", "-c", "id -u; umask; pwd; echo $FROM; cat /proc/self/oom_score_adj"] | .user = {uid: 7, gid: 8, umask: 18}
@@ -88,6 +91,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
 }
 
 # --- streams and descriptors ---------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "a mebibyte goes through both ways, errors apart from output" {
   run_detached
   head -c 1048576 /dev/urandom >"$BATS_TEST_TMPDIR/data"
@@ -99,6 +103,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   cat "$BATS_TEST_TMPDIR/data" | rundlet exec "$ID" cat | cat | sha256sum | grep -qx "$sum"
 }
 
+# bats test_tags=native
 @test "descriptors: only those asked for, LISTEN_FDS in front of them" {
   run_detached
   echo three >"$BATS_TEST_TMPDIR/3"
@@ -130,6 +135,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
 }
 
 # --- results -------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "the exit status is the command's, 128 and a signal, or 255 with words" {
   run_detached
   for code in 0 7 255; do
@@ -181,6 +187,7 @@ inside() { # [OPTION... --] COMMAND...: exec without input
   is_status running
 }
 
+# bats test_tags=native
 @test "stopped, absent and paused containers are refused, a paused one only by default" {
   refused "does not exist" exec "$ID" true
   run_detached

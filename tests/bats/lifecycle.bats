@@ -46,6 +46,7 @@ stopped() {
   refused "does not exist" state "$ID"
 }
 
+# bats test_tags=native
 @test "annotations of the config are in the state" {
   config '.annotations = {"org.example.a": "one", "b": ""}'
   create
@@ -66,6 +67,7 @@ stopped() {
   is_status created
 }
 
+# bats test_tags=native
 @test "what happens to config.json after create has no effect" {
   payload sh -c 'echo first; echo $A'
   config '.process.env += ["A=before"] | .hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "echo before >" + $out]}]' \
@@ -81,6 +83,7 @@ stopped() {
   [ "$(cat "$BATS_TEST_TMPDIR/hook")" = before ]
 }
 
+# bats test_tags=native
 @test "the output of a created container goes where create's went" {
   payload echo from inside
   rundlet create --bundle "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/first" 2>&1
@@ -91,6 +94,7 @@ stopped() {
   [ ! -s "$OUT" ]
 }
 
+# bats test_tags=native
 @test "pid file: the decimal pid without a newline, relative to the caller; a link is replaced, not followed" {
   cd "$BATS_TEST_TMPDIR"
   echo keep >victim
@@ -102,6 +106,7 @@ stopped() {
 }
 
 # --- run -----------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "run gives back the exit status, and 128 + N for a signal" {
   for code in 0 1 3 126 255; do
     run run_payload sh -c "exit $code"
@@ -117,6 +122,7 @@ stopped() {
   [ -z "$(ls "$ROOT")" ]
 }
 
+# bats test_tags=native
 @test "run passes standard input and keeps output and errors apart and in order" {
   payload sh -c 'echo one; cat; echo err >&2; echo two'
   printf 'line\nlast without newline' | rundlet run --bundle "$BUNDLE" "$ID" >"$BATS_TEST_TMPDIR/o" 2>"$BATS_TEST_TMPDIR/e"
@@ -141,6 +147,7 @@ stopped() {
   [ ! -e "$ROOT/$ID" ]
 }
 
+# bats test_tags=native
 @test "run --detach leaves it running; --keep leaves it stopped; without either nothing is left" {
   run_detached
   is_status running
@@ -155,12 +162,14 @@ stopped() {
   refused "does not exist" state "$ID"
 }
 
+# bats test_tags=native
 @test "a run whose reader goes away ends like any other" {
   payload sh -c 'while echo y; do :; done; exit 5'
   rundlet run --bundle "$BUNDLE" "$ID" </dev/null 2>"$BATS_TEST_TMPDIR/err" | head -n 1 | grep -qx y
   wait_for test ! -e "$ROOT/$ID"
 }
 
+# bats test_tags=native
 @test "options may stand after the id, with one dash, with = and twice" {
   payload true
   run rundlet run "$ID" -bundle="$BUNDLE" </dev/null
@@ -172,6 +181,7 @@ stopped() {
   [ "$status" = 0 ]
 }
 
+# bats test_tags=native
 @test "the state root may be relative, a link or spelled in two ways; the bundle is the working directory by default" {
   cd "$BUNDLE"
   timeout "$LIMIT" "$RUNTIME" --root ../state create "$ID" </dev/null >"$OUT" 2>&1 3>&- 4>&-
@@ -188,6 +198,7 @@ stopped() {
 }
 
 # --- kill ----------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "kill takes a number, a name, SIG and a name, in any case, and names what it does not know" {
   payload sh -c 'trap "echo hup" HUP; trap "echo usr1" USR1; trap "echo int" INT; echo ready; while :; do sleep 0.05; done'
   run_detached
@@ -213,6 +224,7 @@ stopped() {
   wait_for is_status stopped
 }
 
+# bats test_tags=native
 @test "kill sends TERM when nothing is said, and a created container can be killed" {
   create
   rundlet kill "$ID" KILL
@@ -226,6 +238,7 @@ stopped() {
   wait_for is_status stopped
 }
 
+# bats test_tags=native
 @test "kill of a stopped or absent container says so in the words engines look for" {
   stopped
   refused "container not running" kill "$ID" TERM
@@ -280,6 +293,7 @@ stopped() {
 }
 
 # --- start ---------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "start works once: on a running, stopped or absent container it says why not" {
   refused "does not exist" start "$ID"
   create
@@ -291,6 +305,7 @@ stopped() {
   refused "stopped" start "$ID"
 }
 
+# bats test_tags=native
 @test "a program that cannot be executed is an error of create or start that names it" {
   echo garbage >"$BUNDLE/rootfs/bin/garbage"
   chmod 755 "$BUNDLE/rootfs/bin/garbage"
@@ -323,6 +338,7 @@ stopped() {
 }
 
 # --- delete --------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "delete refuses a running container in words, --force ends it" {
   run_detached
   pid=$(init_pid)
@@ -335,6 +351,7 @@ stopped() {
   refused "does not exist" state "$ID"
 }
 
+# bats test_tags=native
 @test "delete of an absent container: words engines look for; --force is content" {
   refused "does not exist" delete "$ID"
   run rundlet delete --force "$ID"
@@ -353,6 +370,7 @@ stopped() {
   quietly delete --force "$ID"
 }
 
+# bats test_tags=native
 @test "two deletes at once: one succeeds, the other does or finds nothing" {
   stopped
   rundlet delete "$ID" >"$BATS_TEST_TMPDIR/one" 2>&1 &
@@ -366,6 +384,7 @@ stopped() {
 }
 
 # --- ids -----------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "an id that is taken is refused and its owner is not touched; it is free again after delete" {
   create
   pid=$(init_pid)
@@ -397,6 +416,7 @@ stopped() {
 }
 
 # --- list and ps ---------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "list: a table, JSON or ids, sorted; nothing where nothing is" {
   [ -z "$(rundlet list --quiet)" ]
   [ "$(rundlet list --format json)" = "[]" ]
@@ -424,6 +444,7 @@ stopped() {
   [ "$(grep -c "^$ID" <<<"$output")" = 2 ]
 }
 
+# bats test_tags=native
 @test "ps: host pids as JSON, or the host's ps with options of its own" {
   payload sh -c 'sleep 1000 & sleep 1000 & wait'
   run_detached
@@ -480,6 +501,7 @@ stopped() {
   is_status running
 }
 
+# bats test_tags=native
 @test "pause and resume of a stopped container say that it is not running" {
   stopped
   refused "not running" pause "$ID"
@@ -487,6 +509,7 @@ stopped() {
 }
 
 # --- the state root ------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "whatever the umask, the state root and what is in it is ours alone" {
   for mask in 000 077 777; do
     (umask "$mask" && create) || { cat "$OUT"; false; }
@@ -501,6 +524,7 @@ stopped() {
   done
 }
 
+# bats test_tags=native
 @test "a state root that others can write to, or that is another's, is refused by every command" {
   mkdir -m 0777 "$ROOT"
   for command in "list" "state $ID" "start $ID" "kill $ID" "delete --force $ID" "create --bundle $BUNDLE $ID" "run --bundle $BUNDLE $ID"; do
@@ -515,6 +539,7 @@ stopped() {
 }
 
 # --- the log -------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "errors go to the log as JSON records and to standard error too" {
   log=$BATS_TEST_TMPDIR/log
   refused "does not exist" --log "$log" --log-format json state "$ID"
@@ -530,6 +555,7 @@ stopped() {
   [ "$(stat -c %a "$log")" = 600 ] || [ "$(stat -c %a "$log")" = 644 ]
 }
 
+# bats test_tags=native
 @test "--debug fills the log and leaves standard error alone" {
   payload true
   log=$BATS_TEST_TMPDIR/log
@@ -540,6 +566,7 @@ stopped() {
 }
 
 # --- fds -----------------------------------------------------------------------------------------------------------
+# bats test_tags=native
 @test "the container gets standard streams only; --preserve-fds and LISTEN_FDS pass on what they count" {
   payload sh -c 'for f in /proc/self/fd/*; do [ ! -e "$f" ] || echo "${f##*/} $(readlink "$f")"; done | grep -v " /proc/"; echo "L=$LISTEN_FDS P=$LISTEN_PID"'
   for i in 3 4 5 6; do echo "$i" >"$BATS_TEST_TMPDIR/fd$i"; done
