@@ -64,7 +64,7 @@ INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all bench bench-cgroup bench-net help clean install install-engines uninstall
+.PHONY: all bench bench-quick bench-cgroup bench-isolation bench-net help clean install install-engines uninstall
 
 all: $(if $(STATIC),$(BUILD)/rundlet,$(BUILD)/rundlet $(BUILD)/netsetup) ## build rundlet and netsetup into build/ (STATIC=1, SAN=address,undefined, DEBUG=1: own folders)
 
@@ -136,9 +136,18 @@ help: ## this list
 
 -include $(wildcard tests/tests.mk)
 
-bench: all $(TEST_TOOLS) ## time `run /bin/true` beside crun, runc and a bare program (as root; ROUNDS=50)
+bench: all $(TEST_TOOLS) ## rundlet beside crun, runc and a bare program, every kind of work (as root; ROUNDS=50)
 	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
-	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh
+	@BUILD=$(BUILD) tests/native.sh tests/bench/run.sh run filter exec life state load many
+	@tests/vm/run.sh env BUILD=$(BUILD) OUT=/tmp/bench tests/bench/run.sh memory
+
+bench-quick: all $(TEST_TOOLS) ## `run /bin/true` only, in less than a minute
+	@$(MAKE) --no-print-directory STATIC=1 BUILD=$(BUILD)/static all
+	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),30) tests/native.sh tests/bench/run.sh run
+
+bench-isolation: all $(TEST_TOOLS) ## what isolation costs a program and how good it is, beside the host and the peers
+	@set -e; for part in costs network walls; do BUILD=$(BUILD) tests/native.sh tests/bench/isolation.sh $$part; echo; done
+	@tests/vm/run.sh --results $(BUILD)/bench-isolation env BUILD=$(BUILD) OUT=/run/results tests/bench/isolation.sh neighbours
 
 bench-cgroup: all $(TEST_TOOLS) ## what cgroups cost: one of 1,000 containers; the calls of `create` beside crun's
 	@BUILD=$(BUILD) tests/native.sh tests/bench/cgroup.sh many

@@ -1,6 +1,8 @@
 /* Times whole commands against each other, interleaved, and prints medians, spread, ratios and peak resident memory.
- * Usage: compare ROUNDS NAME COMMAND [NAME COMMAND]...   Each command is one string split at spaces; the first is the
- * one that ratios are taken against.  A command that fails ends the run: a broken contestant has no time. */
+ * Usage: compare ROUNDS NAME COMMAND [NAME COMMAND]...   Each command is one string split at spaces; a word ";" in it
+ * begins another that is timed with it.  The first is the one that ratios are taken against.  A command that fails ends
+ * the run: a broken contestant has no time.  With COMPARE_TSV=FILE the table is appended there too, under the name
+ * COMPARE_TITLE. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 
 struct contestant {
         const char *name;
-        char *words[WORDS_MAX + 1];
+        char *words[WORDS_MAX + 1]; /* NULL ends a command */
+        size_t count;
         double ms[ROUNDS_MAX];
         long kib;
 };
@@ -28,8 +31,8 @@ static double now_ms(void) {
         return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static int run_once(struct contestant *c, size_t round, int is_counted) {
-        double start = now_ms();
+/* One of a contestant's commands. */
+static int run_words(struct contestant *c, char **words) {
         pid_t pid = fork();
         if (pid == 0) {
                 int null = open("/dev/null", O_RDWR);
@@ -37,17 +40,30 @@ static int run_once(struct contestant *c, size_t round, int is_counted) {
                         (void)dup2(null, 0);
                         (void)dup2(null, 1);
                 }
-                (void)execvp(c->words[0], c->words);
+                (void)execvp(words[0], words);
                 _exit(127);
         }
         int status;
         struct rusage usage;
         if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return -1;
-        if (is_counted)
-                c->ms[round] = now_ms() - start;
         if (usage.ru_maxrss > c->kib)
                 c->kib = usage.ru_maxrss;
+        return 0;
+}
+
+static int run_once(struct contestant *c, size_t round, int is_counted) {
+        double start = now_ms();
+        for (char **words = c->words; *words; words++) {
+                if (run_words(c, words) < 0)
+                        return -1;
+                while (*words) /* the end of this one, and where the next begins */
+                        words++;
+                if (words + 1 >= c->words + c->count)
+                        break;
+        }
+        if (is_counted)
+                c->ms[round] = now_ms() - start;
         return 0;
 }
 
@@ -58,12 +74,13 @@ static int by_size(const void *a, const void *b) {
 }
 
 static void split(struct contestant *c, char *command) {
-        size_t n = 0;
-        for (char *word = strtok(command, " "); word && n < WORDS_MAX; word = strtok(NULL, " "))
-                c->words[n++] = word;
+        for (char *word = strtok(command, " "); word && c->count < WORDS_MAX; word = strtok(NULL, " "))
+                c->words[c->count++] = strcmp(word, ";") == 0 ? NULL : word;
 }
 
 static void print_table(struct contestant *all, size_t count, size_t rounds) {
+        const char *path = getenv("COMPARE_TSV"), *title = getenv("COMPARE_TITLE");
+        FILE *tsv = path ? fopen(path, "ae") : NULL;
         double base = 0;
         (void)printf("%-28s %9s %9s %9s %8s %12s\n", "what", "median ms", "p10 ms", "p90 ms", "ratio", "peak RSS KiB");
         for (size_t i = 0; i < count; i++) {
@@ -74,7 +91,12 @@ static void print_table(struct contestant *all, size_t count, size_t rounds) {
                         base = median;
                 (void)printf("%-28s %9.2f %9.2f %9.2f %8.2f %12ld\n", c->name, median, c->ms[rounds / 10],
                              c->ms[rounds - 1 - rounds / 10], median / base, c->kib);
+                if (tsv)
+                        (void)fprintf(tsv, "%s\t%s\t%.3f\t%.3f\t%.3f\t%ld\n", title ? title : "", c->name, median,
+                                      c->ms[rounds / 10], c->ms[rounds - 1 - rounds / 10], c->kib);
         }
+        if (tsv)
+                (void)fclose(tsv);
 }
 
 int main(int argc, char **argv) {
