@@ -110,6 +110,44 @@ teardown() {
   rm "$BUNDLE/rootfs/mnt/made"
 }
 
+@test "one id needs no newuidmap; ranges without it say what is missing and where it is" {
+  payload id -u
+  touch "$BATS_TEST_TMPDIR/none"
+  without() {
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare -m bash -c 'for name in newuidmap newgidmap; do mount --bind "$1" "/usr/bin/$name" || exit 99; done
+      eval "$2"; tester_rundlet run --bundle "$3" "$4" </dev/null' \
+      bash "$BATS_TEST_TMPDIR/none" "$(declare -f as_tester tester_rundlet; declare -p LIMIT ROOT BATS_TEST_TMPDIR)" "$BUNDLE" "$ID"
+  }
+  run without
+  echo "$output"
+  [ "$status $output" = "0 0" ]
+  with_ranges
+  run without
+  echo "$output"
+  [ "$status" = 1 ]
+  [[ ${lines[0]} = *"linux.uidMappings: more ids than our own need newuidmap, which is not installed" ]]
+  [[ ${lines[1]} = "hint: on Debian it is in the package uidmap" ]]
+  [ -z "$(ls "$ROOT")" ]
+}
+
+@test "ranges: create, start, exec as one of the users, in a network of its own with its own /sys" {
+  with_ranges
+  config '.linux.namespaces += [{type: "network"}] | .process.args = ["sleep", "1000"]
+    | .mounts |= map(if .destination == "/sys" then {destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"]} else . end)'
+  tester_rundlet create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>&1 || { cat "$OUT"; false; }
+  tester_rundlet start "$ID"
+  run tester_rundlet exec --user 1000:77 "$ID" sh -c 'id -u; id -g; ls /sys/class/net; touch /tmp/made; stat -c %u:%g /tmp/made' </dev/null
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "${lines[*]}" = "1000 77 lo 1000:77" ]
+  tester_rundlet kill "$ID" 9
+  wait_for eval '[ "$(tester_rundlet state "$ID" | jq -r .status)" = stopped ]'
+  tester_rundlet delete "$ID"
+  [ -z "$(ls "$ROOT")" ]
+  as_tester unshare --user --map-root-user --map-auto --setuid 0 --setgid 0 rm "$BUNDLE/rootfs/tmp/made"
+}
+
 @test "ids that are not ours are refused, and the message names the mapping and the file that gives them" {
   config '.linux.uidMappings = [{containerID: 0, hostID: 4300000, size: 10}]'
   run run_as_tester true
