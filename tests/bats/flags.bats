@@ -351,3 +351,47 @@ present() { # COMMAND FLAG...
   "$RUNTIME" --root "$BATS_TEST_TMPDIR/run/rundlet" delete "$ID" || true
   [ ! -e "$CGROUP" ] || rmdir "$CGROUP"
 }
+
+@test "command lines as engines that are not here write them, with nothing in the environment" {
+  plain() { env -i "$(command -v timeout)" "$LIMIT" "$RUNTIME" "$@" 3>&- 4>&-; }
+  pid=$BATS_TEST_TMPDIR/pid log=$BATS_TEST_TMPDIR/log.json
+  # conmon-rs and go-runc
+  plain "--root=$ROOT" "--root=$ROOT" --log "$log" --log-format json --rootless=false create --bundle "$BUNDLE" --pid-file "$pid" \
+    --preserve-fds 0 "$ID" </dev/null >"$OUT" 2>&1
+  plain --root "$ROOT" --systemd-cgroup start "$ID"
+  plain "--root=$ROOT" exec -d "--pid-file=$pid.exec" "$ID" sleep 1000 </dev/null >"$OUT" 2>&1
+  [ "$(plain --root "$ROOT" ps --format json "$ID")" = "[$(cat "$pid"),$(cat "$pid.exec")]" ]
+  [ "$(plain --root "$ROOT" ps --format table "$ID" -o pid,comm | wc -l)" = 3 ]
+  plain --root "$ROOT" list --format=json | jq -e 'length == 1 and .[0].status == "running"'
+  plain --root "$ROOT" events --stats "$ID" | jq -e '.type == "stats"'
+  # CRI-O
+  run plain --root "$ROOT" exec --process "$BATS_TEST_TMPDIR/absent" "$ID"
+  [ "$status" = 255 ]
+  jq '.args = ["sh", "-c", "exit 5"]' "$BATS_TEST_TMPDIR/process" >"$BATS_TEST_TMPDIR/exit"
+  run plain --root "$ROOT" --systemd-cgroup exec --process "$BATS_TEST_TMPDIR/exit" "$ID"
+  [ "$status$output" = 5 ]
+  plain --root "$ROOT" --systemd-cgroup state "$ID" | jq -e --arg id "$ID" '.id == $id and .status == "running"'
+  plain --root "$ROOT" --systemd-cgroup pause "$ID"
+  plain --root "$ROOT" --systemd-cgroup resume "$ID"
+  plain --root "$ROOT" update --resources - "$ID" <<<'{}'
+  plain --root "$ROOT" update --resources=- "$ID" <<<'{"devices": [{"allow": false, "access": "rwm"}]}'
+  plain --root "$ROOT" --systemd-cgroup kill -a "$ID" 0
+  plain --root "$ROOT" kill "$ID" KILL
+  wait_for is_status stopped
+  run plain --root "$ROOT" kill "$ID" 15
+  [ "$status" = 1 ]
+  [[ $output = *"container not running"* ]]
+  plain --root "$ROOT" --log "$log" --log-format json kill --all "$ID" 9
+  plain --root "$ROOT" delete --force "$ID"
+  run plain --root "$ROOT" --log "$log" --log-format json delete "$ID"
+  [ "$status" = 1 ]
+  [[ $output = *"does not exist"* ]]
+  # What containerd reads: the last error of the log, whose times Go can parse.
+  jq -es '.[-1] | .level == "error" and (.msg | contains("does not exist")) and (.time | test("^2[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)$"))' "$log"
+  # BuildKit
+  payload sh -c 'exit 9'
+  run plain --root "$ROOT" --log "$log" --log-format json run --bundle "$BUNDLE" --keep "$ID" </dev/null
+  [ "$status$output" = 9 ]
+  plain --root "$ROOT" state "$ID" | jq -e '.pid == 0 and (.rootfs | endswith("/rootfs"))'
+  plain --root "$ROOT" delete "$ID"
+}
