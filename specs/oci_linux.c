@@ -174,7 +174,7 @@ static const struct json_field oci_intel_rdt_fields[] = {
         FIELD(oci_intel_rdt, "enableCMT", enable_cmt, .flags = J_DEPRECATED),
         FIELD(oci_intel_rdt, "enableMBM", enable_mbm, .flags = J_DEPRECATED),
 };
-static TYPE(oci_intel_rdt);
+TYPE(oci_intel_rdt);
 
 static const struct json_field oci_net_device_fields[] = {
         FIELD(oci_net_device, "name", name),

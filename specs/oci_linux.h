@@ -155,7 +155,7 @@ struct oci_linux {
         struct oci_personality *personality;
 };
 
-extern const struct json_type oci_linux_type, oci_resources_type, oci_seccomp_type;
+extern const struct json_type oci_linux_type, oci_resources_type, oci_seccomp_type, oci_intel_rdt_type;
 
 /* The path below /proc/sys of a sysctl key ("net.ipv4.ip_forward" or "net/ipv4/ip_forward"; where dots separate, a
  * slash is a dot of an interface name and the other way around), in the arena.  NULL when the key has a character, an

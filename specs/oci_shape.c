@@ -139,7 +139,11 @@ const char *oci_shape_interface_template(const char *text) {
 const char *oci_shape_clos_id(const char *text) {
         if (!*text || str_eq(text, "/"))
                 return NULL;
+        static const char *const reserved[] = { "info", "mon_groups", "mon_data" };
         const char *why = oci_shape_one_line(text);
+        for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]) && !why; i++)
+                if (str_eq(text, reserved[i]))
+                        why = "a folder of resctrl itself";
         return why ? why : oci_shape_file_name(text);
 }
 

@@ -1,6 +1,7 @@
 /* update: resources out of options or out of a file, as JSON either way: one set of tables says what is allowed. */
 #include "runtime/cli/cli.h"
 
+#include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
@@ -81,9 +82,9 @@ static const struct opt options_table[] = {
         { "resources", 'r', OPT_STRING, offsetof(struct update_options, resources), "FILE",
           "linux.resources as JSON, instead of the other options; -: from standard input" },
         { "l3-cache-schema", 0, OPT_STRING, offsetof(struct update_options, l3_cache_schema), "SCHEMA",
-          "refused: this version does not use resctrl" },
+          "share of caches, L3:0=f;1=f0 (linux.intelRdt)" },
         { "mem-bw-schema", 0, OPT_STRING, offsetof(struct update_options, mem_bw_schema), "SCHEMA",
-          "refused, as --l3-cache-schema is" },
+          "share of memory bandwidth, MB:0=20;1=70 (linux.intelRdt)" },
         { 0 },
 };
 
@@ -145,27 +146,56 @@ static int read_resources(const struct update_options *options, struct oci_resou
         return r;
 }
 
+/* The first option that says something of linux.resources, NULL: none. */
+static const char *first_value(const struct update_options *options) {
+        for (size_t i = 0; i < VALUES; i++)
+                if (options->given[i])
+                        return options_table[i].name;
+        return NULL;
+}
+
 static int check_usage(const struct update_options *options) {
-        const char *value = NULL;
-        for (size_t i = 0; i < VALUES && !value; i++)
-                value = options->given[i] ? options_table[i].name : NULL;
-        if (options->l3_cache_schema || options->mem_bw_schema)
-                return fail_words(EOPNOTSUPP, "--%s: this version does not use resctrl (linux.intelRdt)",
-                                  options->l3_cache_schema ? "l3-cache-schema" : "mem-bw-schema");
+        const char *value = first_value(options);
         if (options->resources && value)
                 return fail_words(EINVAL, "--resources and --%s exclude each other", value);
-        if (!options->resources && !value)
+        if (!options->resources && !value && !options->l3_cache_schema && !options->mem_bw_schema)
                 return fail_hint(fail_words(EINVAL, "update: nothing to change was given"),
                                  "see rundlet update --help");
         return 0;
 }
 
-static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
+static const char *json_member(const char *json, const char *key, const char *value) {
+        if (!value || !*value)
+                return json;
+        return str_format("%s%s\"%s\":%s", json, *json ? "," : "", key, json_quote(value));
+}
+
+/* *ret NULL: none was given. */
+static int read_rdt(const struct update_options *options, struct oci_intel_rdt **ret) {
+        const struct json_read_options reading = { .in = "linux.intelRdt" };
+        const char *json = json_member("", "l3CacheSchema", options->l3_cache_schema);
+        json = json_member(json, "memBwSchema", options->mem_bw_schema);
+        *ret = NULL;
+        if (!*json)
+                return 0;
+        *ret = arena_alloc(sizeof(**ret));
+        json = str_format("{%s}", json);
+        return json_read(json, strlen(json), &oci_intel_rdt_type, &reading, *ret);
+}
+
+static int run(const struct globals *globals, const void *data, const struct strv *arguments) {
+        const struct update_options *options = data;
         struct oci_resources resources;
+        struct oci_intel_rdt *rdt = NULL;
         int r = check_usage(options);
         if (r == 0)
+                r = read_rdt(options, &rdt);
+        if (r == 0)
                 r = read_resources(options, &resources);
-        return r < 0 ? r : container_update(globals->root, arguments->at[0], &resources);
+        if (r < 0)
+                return r;
+        bool gives_resources = options->resources || first_value(options);
+        return container_update(globals->root, arguments->at[0], gives_resources ? &resources : NULL, rdt);
 }
 
 const struct command command_update = {

@@ -73,8 +73,9 @@ int container_resume(const char *root, const char *id);
 int container_exec(const struct exec_options *options, int *ret_status);
 int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count);
 /* update: resources as given, changes only; everything is applied or nothing is, and what was applied is kept in the
- * container's saved config. */
-int container_update(const char *root, const char *id, const struct oci_resources *resources);
+ * container's saved config.  Either of resources and rdt may be NULL; of rdt only the two schemas count. */
+int container_update(const char *root, const char *id, const struct oci_resources *resources,
+                     const struct oci_intel_rdt *rdt);
 /* mounts: sources as in a config, relative ones to the bundle.  add makes all or none; remove begins with the last and
  * stops at the first that cannot be taken away. */
 int container_mounts_add(const char *root, const char *id, const struct oci_mount *mounts, size_t n);

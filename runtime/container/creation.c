@@ -47,6 +47,19 @@ static const char *owner_name(uid_t uid) {
         return number;
 }
 
+/* Before anything is made: what is there already is not ours to remove. */
+static int find_rdt(struct creation *c) {
+        const struct plan_rdt *rdt = c->prepared.plan->rdt;
+        int r = rdt ? rdt_open(&c->resctrl) : 0;
+        if (r < 0 || !rdt)
+                return r;
+        c->record.rdt_group = rdt->group;
+        c->record.rdt_made = rdt->is_own && !rdt_exists(c->resctrl, rdt->group);
+        if (rdt->monitor && !rdt_monitor_exists(c->resctrl, rdt->group, rdt->monitor))
+                c->record.rdt_monitor = rdt->monitor;
+        return 0;
+}
+
 static int fill_record(struct creation *c) {
         const struct prepared *p = &c->prepared;
         const char *cgroups_path = p->config->linux_ ? p->config->linux_->cgroups_path : NULL;
@@ -67,6 +80,8 @@ static int fill_record(struct creation *c) {
                 .annotations = p->config->annotations,
         };
         int r = process_boot_id(&c->record.boot_id);
+        if (r == 0)
+                r = find_rdt(c);
         if (r < 0 || c->options->driver != DRIVER_CGROUPFS)
                 return r;
         r = cgroup_path(p->probe, cgroups_path, c->entry.id, &c->record.cgroup_path);
@@ -223,8 +238,24 @@ static int make_cgroup(struct creation *c) {
         }
 }
 
+/* Somebody else may have made a group of the name meanwhile; then it is theirs. */
+static int make_rdt(struct creation *c) {
+        const struct plan_rdt *rdt = c->prepared.plan->rdt;
+        int r = rdt ? rdt_make(c->resctrl, rdt, &c->rdt_made) : 0;
+        c->record.rdt_made = c->record.rdt_made && c->rdt_made.group;
+        return r;
+}
+
+/* As late as may be: only now its pid is sure, and children of its own it has none yet. */
+static int enter_rdt(const struct creation *c) {
+        const struct container_record *record = &c->record;
+        return record->rdt_group ? rdt_enter(c->resctrl, record->rdt_group, record->rdt_monitor, c->child.pid) : 0;
+}
+
 static int enter_cgroup(struct creation *c) {
-        int r = make_cgroup(c);
+        int r = make_rdt(c);
+        if (r == 0)
+                r = make_cgroup(c);
         if (r == 0)
                 c->record.cgroup_path = c->cgroup.fd >= 0 ? c->cgroup.path : "";
         if (r == 0)
@@ -290,6 +321,8 @@ static int pass_hooks_barrier(struct creation *c) {
 static int commit(struct creation *c) {
         const struct container_options *options = c->options;
         int r = process_remember(c->child.pid, c->child.pidfd, &c->record);
+        if (r == 0)
+                r = enter_rdt(c);
         c->record.phase = "created";
         if (r == 0)
                 r = creation_tell_state(c, CONTAINER_CREATED);
@@ -345,6 +378,7 @@ void creation_init(struct creation *c, const struct container_options *options, 
                 .cgroup = CGROUP_NONE,
                 .child = CHILD_NONE,
                 .netdevs = NETDEVS_NONE,
+                .resctrl = -1,
                 .state = -1,
                 .notify_state = -1,
                 .terminal = -1,
@@ -375,6 +409,9 @@ static void undo(struct creation *c) {
         netdevs_back(&c->netdevs);
         child_release(&c->child);
         cgroup_release(&c->cgroup);
+        if (c->record.rdt_group &&
+            rdt_remove(c->resctrl, c->record.rdt_group, c->rdt_made.monitor, c->rdt_made.group != NULL) < 0)
+                log_warning("%s", err_message());
         if (c->record.cgroup_path)
                 cgroup_remove_made(c->prepared.probe, c->record.cgroup_path, c->record.cgroup_made);
         if (c->wrote_pid_file)
@@ -405,6 +442,7 @@ void creation_release(struct creation *c) {
         c->state = fd_close(c->state);
         c->notify_state = fd_close(c->notify_state);
         c->terminal = fd_close(c->terminal);
+        c->resctrl = fd_close(c->resctrl);
         c->upper = fd_close(c->upper);
         entry_release(&c->entry);
         store_release(&c->store);

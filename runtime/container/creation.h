@@ -6,6 +6,7 @@
 #include "runtime/container/inside.h"
 #include "runtime/container/prepare.h"
 #include "runtime/host/netdev.h"
+#include "runtime/host/rdt.h"
 #include "runtime/host/spawn.h"
 
 struct creation {
@@ -17,6 +18,8 @@ struct creation {
         struct cgroup cgroup;
         struct child child;
         struct netdevs netdevs; /* that have left the host for it */
+        int resctrl;            /* its mount, -1: nobody asked for it */
+        struct rdt_made rdt_made;
         int slot[SLOT_MAX];
         int state;        /* memfd of SLOT_STATE, -1: no hooks ask for it */
         int notify_state; /* memfd of SLOT_NOTIFY_STATE */

@@ -2,10 +2,12 @@
 
 #include "runtime/host/hooks.h"
 #include "runtime/host/probe.h"
+#include "runtime/host/rdt.h"
 #include "runtime/host/scope.h"
 #include "runtime/host/userns.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
+#include "specs/base/fd.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
 #include "specs/base/timing.h"
@@ -108,6 +110,18 @@ static int remove_cgroup_of(const struct container *container) {
         return 0;
 }
 
+/* The kernel forgets groups when resctrl is unmounted and when it ends. */
+static int remove_rdt(const struct container_record *record) {
+        autofd mount = -1;
+        if (!record->rdt_monitor && !record->rdt_made)
+                return 0;
+        if (rdt_open(&mount) < 0) {
+                err_clear();
+                return 0;
+        }
+        return rdt_remove(mount, record->rdt_group, record->rdt_monitor, record->rdt_made);
+}
+
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
         if (!config || !config->hooks)
                 return;
@@ -157,6 +171,8 @@ int container_destroy(struct container *container) {
         int r = timing_phase("end of init", container_kill_init(container));
         if (r == 0)
                 r = timing_phase("cgroup", remove_cgroup_of(container));
+        if (r == 0)
+                r = remove_rdt(&container->record);
         if (r == 0)
                 remove_as_owners(&container->entry, config);
         if (r == 0)

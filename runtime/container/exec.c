@@ -2,6 +2,7 @@
 
 #include "runtime/host/console.h"
 #include "runtime/host/probe.h"
+#include "runtime/host/rdt.h"
 #include "runtime/host/userns.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
@@ -157,8 +158,17 @@ static int tell_agent(const struct entering *e) {
         return slots_tell_agent(e->config, e->notify_state, &state, e->child.pid);
 }
 
+static int enter_rdt(const struct entering *e) {
+        const struct container_record *record = &e->container.record;
+        autofd mount = -1;
+        int r = record->rdt_group ? rdt_open(&mount) : 0;
+        return r < 0 || !record->rdt_group ? r : rdt_enter(mount, record->rdt_group, record->rdt_monitor, e->child.pid);
+}
+
 static int commit(struct entering *e) {
-        int r = tell_agent(e); /* once more: by now a joined pid namespace has told the pid */
+        int r = enter_rdt(e);
+        if (r == 0)
+                r = tell_agent(e); /* once more: by now a joined pid namespace has told the pid */
         if (r == 0 && e->options->pid_file)
                 r = write_pid_file(e->options->pid_file, e->child.pid);
         if (r == 0 && e->options->pidfd_socket)

@@ -3,6 +3,7 @@
  * Only what is given is written, so that nothing is lost that somebody else has set meanwhile.  The saved config comes
  * last and whole: whoever is killed before leaves the older one, and the same update can be made again. */
 #include "runtime/container/inside.h"
+#include "runtime/container/update_rdt.h"
 
 #include "runtime/host/cgroup_change.h"
 #include "runtime/host/probe.h"
@@ -194,23 +195,36 @@ static int apply(const struct container *container, const struct cgroup *cgroup,
         return r;
 }
 
-static int update(const char *root, const char *id, const struct oci_resources *resources) {
-        autocontainer container = CONTAINER_NONE;
+static int change_resources(const struct container *container, const struct oci_resources *resources) {
         autocgroup cgroup = CGROUP_NONE;
-        int r = oci_check_resources(resources, NULL, NULL);
+        int r = container_cgroup(container, &cgroup);
+        if (r == -ENOENT)
+                return container_no_cgroup(container);
+        return r < 0 ? r : apply(container, &cgroup, resources);
+}
+
+static int update(const char *root, const char *id, const struct oci_resources *resources,
+                  const struct oci_intel_rdt *rdt) {
+        autocontainer container = CONTAINER_NONE;
+        autordt change = RDT_CHANGE_NONE;
+        int r = resources ? oci_check_resources(resources, NULL, NULL) : 0;
         if (r == 0)
                 r = container_open(root, id, LOCK_EX, &container);
         if (r < 0)
                 return r;
         if (container.status == CONTAINER_STOPPED)
                 return container_not_running(id);
-        r = container_cgroup(&container, &cgroup);
-        if (r == -ENOENT)
-                return container_no_cgroup(&container);
-        return r < 0 ? r : apply(&container, &cgroup, resources);
+        if (rdt)
+                r = rdt_change_make(&container, rdt, &change);
+        if (r == 0 && resources)
+                r = change_resources(&container, resources);
+        if (r == 0)
+                rdt_change_keep(&change);
+        return r;
 }
 
-int container_update(const char *root, const char *id, const struct oci_resources *resources) {
-        int r = update(root, id, resources);
+int container_update(const char *root, const char *id, const struct oci_resources *resources,
+                     const struct oci_intel_rdt *rdt) {
+        int r = update(root, id, resources, rdt);
         return r < 0 ? fail_in(r, "update %s", id) : 0;
 }

@@ -167,7 +167,7 @@ static int add_addresses(struct rtnl *rtnl, const struct netdev_moved *device, u
 
 static int fail_device(const struct rtnl *rtnl, const char *place, int r, const char *what) {
         if (rtnl->words)
-                return fail(r, "%s: %s (%s)", place, what, rtnl->words);
+                return fail_words(r, "%s: %s: %s (%s)", place, what, strerror(-r), rtnl->words);
         return fail(r, "%s: %s", place, what);
 }
 

@@ -37,6 +37,9 @@ static const struct json_field container_record_fields[] = {
         FIELD(container_record, "cgroupDriver", cgroup_driver),
         FIELD(container_record, "cgroupScope", cgroup_scope),
         FIELD(container_record, "cgroupUser", cgroup_user),
+        FIELD(container_record, "rdtGroup", rdt_group),
+        FIELD(container_record, "rdtMonitor", rdt_monitor),
+        FIELD(container_record, "rdtMade", rdt_made),
         FIELD(container_record, "ownOverlay", own_overlay),
         FIELD(container_record, "annotations", annotations),
 };

@@ -28,6 +28,9 @@ struct container_record {
         const char *cgroup_driver; /* of cgroup_driver_names: later commands never need the flag again */
         const char *cgroup_scope;  /* systemd's unit, NULL: none */
         bool cgroup_user;          /* ... of the user's manager */
+        const char *rdt_group;     /* of resctrl, "." for the default one; NULL: linux.intelRdt is not set */
+        const char *rdt_monitor;   /* the monitoring group in it that was made for the container, NULL: none */
+        bool rdt_made;             /* the group was made for the container and goes with it */
         bool own_overlay;          /* overlay/ exists and goes with the container */
         struct strmap annotations;
 };

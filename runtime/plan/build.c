@@ -58,14 +58,6 @@ static int add_ready(struct build *b) {
         return 0;
 }
 
-/* What the spec has and this version has not is never passed over in silence. */
-static int refuse_absent(struct build *b) {
-        const struct oci_linux *linux_ = b->config->linux_;
-        if (linux_ && linux_->intel_rdt)
-                return fail_words(EOPNOTSUPP, "linux.intelRdt: this version does not use resctrl");
-        return 0;
-}
-
 /* The caller wants no cgroup at all: what only one can do is not passed over either. */
 static int without_cgroup(struct build *b) {
         struct plan *plan = b->plan;
@@ -82,7 +74,7 @@ static int without_cgroup(struct build *b) {
         return 0;
 }
 
-static builder *const container_head[] = { refuse_absent,   plan_annotations, plan_label_modules,
+static builder *const container_head[] = { plan_rdt,        plan_annotations, plan_label_modules,
                                            plan_namespaces, plan_proc,        NULL };
 static builder *const container_tail[] = {
         plan_process,   plan_identity,  add_ready,      plan_hooks_start, plan_session,   plan_confine, plan_exec,

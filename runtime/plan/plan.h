@@ -38,6 +38,19 @@ struct plan_net_device {
         const char *place;
 };
 
+/* linux.intelRdt: the group of resctrl whose share of caches and memory bandwidth the container's processes have. */
+struct plan_rdt_line {
+        const char *text, *place;
+        bool must_match; /* of a group that exists already */
+};
+struct plan_rdt {
+        const char *group;   /* a folder of resctrl, "." for the default group */
+        const char *monitor; /* name of a monitoring group of its own, NULL: none */
+        bool may_make;       /* a missing one is made */
+        bool is_own;         /* it has the container's name, and goes with the container when it was made for it */
+        LIST_OF(plan_rdt_line) lines;
+};
+
 struct plan {
         struct step *steps[LANES];
         const char **places[LANES]; /* config path or words for messages, one a step */
@@ -61,6 +74,7 @@ struct plan {
         LIST_OF(plan_userns) userns_wanted;
 
         LIST_OF(plan_net_device) net_devices;
+        struct plan_rdt *rdt; /* NULL: none */
 
         LIST_OF(cgroup_write) cgroup_writes;
         struct strv controllers;   /* to be enabled for the container's cgroup */
@@ -204,6 +218,8 @@ int plan_masks(struct build *b);   /* masks.c: masked, read-only paths */
 int plan_sysctls(struct build *b); /* masks.c: kernel parameters, through SLOT_PROC */
 int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root propagation */
 int plan_net_devices(struct build *b); /* netdevices.c: linux.netDevices -> net_devices */
+int plan_rdt(struct build *b);         /* rdt.c: linux.intelRdt -> rdt */
+void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt); /* rdt.c: its schemas, in order */
 int plan_hooks(struct build *b);   /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b); /* hooks.c: startContainer */
 int plan_process(struct build *b);     /* process.c: keyring, session, stdio, limits, labels */

@@ -1,5 +1,5 @@
-/* What a plan does beside its lanes, as text: network devices, the unit, limits, device filter; and its warnings.
- * Parent side; pure. */
+/* What a plan does beside its lanes, as text: network devices, resctrl, the unit, limits, device filter; and its
+ * warnings. Parent side; pure. */
 #include "runtime/plan/plan.h"
 
 #include <string.h>
@@ -77,10 +77,25 @@ static void add_net_device(struct strv *lines, const struct plan_net_device *dev
                                    device->as ? device->as : "", device->place));
 }
 
+static void add_rdt(struct strv *lines, const struct plan_rdt *rdt) {
+        const char *made = rdt->may_make ? ", made when missing" : "";
+        strv_add(lines, str_format("rdt    group %s%s%s (linux.intelRdt)", rdt->group, made,
+                                   rdt->is_own ? ", then removed with the container" : ""));
+        if (rdt->monitor)
+                strv_add(lines,
+                         str_format("rdt    monitoring group %s (linux.intelRdt.enableMonitoring)", rdt->monitor));
+        for (size_t i = 0; i < rdt->lines.n; i++)
+                strv_add(lines, str_format("rdt    schemata %s%s (%s)", str_printable(rdt->lines.at[i].text),
+                                           rdt->lines.at[i].must_match ? ", and of one that exists it must be so" : "",
+                                           rdt->lines.at[i].place));
+}
+
 char *plan_print_limits(const struct plan *plan) {
         struct strv lines = { 0 };
         for (size_t i = 0; i < plan->net_devices.n; i++)
                 add_net_device(&lines, &plan->net_devices.at[i]);
+        if (plan->rdt)
+                add_rdt(&lines, plan->rdt);
         if (plan->unit)
                 add_unit(&lines, plan->unit);
         for (size_t i = 0; i < plan->controllers.n; i++)

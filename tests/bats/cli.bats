@@ -222,7 +222,7 @@ commands() {
     and (.linux.seccomp.actions | index("SCMP_ACT_NOTIFY")) and (.linux.seccomp.operators | index("SCMP_CMP_MASKED_EQ"))
     and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64")) and (.linux.seccomp.supportedFlags | index("SECCOMP_FILTER_FLAG_LOG"))
     and .linux.mountExtensions.idmap.enabled == true
-    and .linux.intelRdt.enabled == false and .linux.netDevices.enabled == true' "$BATS_TEST_TMPDIR/features"
+    and .linux.intelRdt == {enabled: true, schemata: true, monitoring: true} and .linux.netDevices.enabled == true' "$BATS_TEST_TMPDIR/features"
   # Each mount option, capability, namespace and seccomp name is taken by check.
   jq --slurpfile features "$BATS_TEST_TMPDIR/features" '$features[0] as $f
     | .process.capabilities = {bounding: $f.linux.capabilities}
@@ -278,7 +278,7 @@ commands() {
   col -b <"$BATS_TEST_TMPDIR/text" >"$BATS_TEST_TMPDIR/plain"
   for command in $(commands); do
     echo "$command"
-    [ -n "${IN_VM:-}" ] || rundlet "$command" --help | sed -n 's/^ *\(-., \)\?--\([a-z-]*\).*/--\2/p'
+    [ -n "${IN_VM:-}" ] || rundlet "$command" --help | sed -n 's/^ *\(-., \)\?--\([a-z0-9-]*\).*/--\2/p'
   done | sort -u >"$BATS_TEST_TMPDIR/words"
   # Every word of the list begins a word of the page.
   tr -s ' ,' '\n' <"$BATS_TEST_TMPDIR/plain" | sort -u >"$BATS_TEST_TMPDIR/said"

@@ -113,8 +113,10 @@ refused_json() { # WORDS JSON
   refused "linux.resources.cpu.period: not in" update --cpu-period 5 "$ID"
   refused "linux.resources.blockIO.weight: not in 10..1000" update --blkio-weight 5 "$ID"
   refused "linux.resources.cpu.realtimeRuntime: cgroup v2 has no such limit" update --cpu-rt-runtime 5 "$ID"
-  refused "--l3-cache-schema: this version does not use resctrl" update --l3-cache-schema 'L3:0=f' "$ID"
-  refused "--mem-bw-schema: this version does not use resctrl" update --mem-bw-schema 'MB:0=20' --memory 1g "$ID"
+  refused "linux.intelRdt: the container was made without it" update --l3-cache-schema 'L3:0=f' "$ID"
+  refused "linux.intelRdt: the container was made without it" update --mem-bw-schema 'MB:0=20' --memory 1g "$ID"
+  refused "linux.intelRdt.memBwSchema: does not begin with MB:" update --mem-bw-schema 'L3:0=20' "$ID"
+  refused "linux.intelRdt.l3CacheSchema: contains a newline" update --l3-cache-schema $'L3:0=f\nL3:1=f' "$ID"
   refused_json "linux.resources.memory.limit: string not expected" '{"memory": {"limit": "1g"}}'
   refused_json "linux.resources.blockIO.throttleReadBpsDevice[1].rate: required but missing" \
     '{"blockIO": {"throttleReadBpsDevice": [{"major": 1, "minor": 2, "rate": 3}, {"major": 1, "minor": 2}]}}'
