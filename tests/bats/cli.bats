@@ -43,7 +43,6 @@ commands() {
   for option in bundle console-socket pid-file pidfd-socket preserve-fds no-pivot layer upper; do
     rundlet create --help | grep -q -- "--$option"
   done
-  rundlet checkpoint --help >"$OUT" 2>&1 && grep -q checkpoint "$OUT" || grep -q "unknown command" "$OUT"
 }
 
 @test "the example of --help works as it is written" {

@@ -33,12 +33,14 @@ inside() {
   rundlet exec "$ID" "$@" </dev/null
 }
 
+# Its mounts, without how times of access are kept, which is the host's choice.
 table() {
-  inside cat /proc/self/mountinfo | cut -d' ' -f5,6
+  cut -d' ' -f5,6 "/proc/$PID/mountinfo" | sed 's/,[a-z]*atime$//'
 }
 
 @test "binds, files and tmpfs appear in a running container with their options, and go again" {
   run_detached
+  PID=$(init_pid)
   table >"$BATS_TEST_TMPDIR/before"
   host=$(wc -l </proc/self/mountinfo)
   all="[$SOURCE, {destination: \"/mnt/new/tmp\", type: \"tmpfs\", source: \"tmpfs\", options: [\"size=1m\", \"mode=711\", \"noexec\"]},
@@ -51,10 +53,10 @@ table() {
   [ "$(xargs <<<"${lines[*]}")" = "content content 711 read-only writable read-only" ]
   diff <(table) - <<-EOT
 	$(cat "$BATS_TEST_TMPDIR/before")
-	/data ro,relatime
-	/mnt/new/tmp rw,noexec,relatime
-	/mnt/new/tmp/below rw,relatime
-	/var/quiet ro,relatime
+	/data ro
+	/mnt/new/tmp rw,noexec
+	/mnt/new/tmp/below rw
+	/var/quiet ro
 	EOT
   [ "$(wc -l </proc/self/mountinfo)" = "$host" ]
   # Paused or not: nobody in the container is asked.
@@ -68,6 +70,7 @@ table() {
 
 @test "what a container put in the way leads nowhere, and what fails leaves nothing" {
   run_detached
+  PID=$(init_pid)
   mkdir "$BATS_TEST_TMPDIR/outside"
   table >"$BATS_TEST_TMPDIR/before"
   inside sh -c "ln -s $BATS_TEST_TMPDIR/outside /link; ln -s ../../../../../../.. /up; ln -s /var/target /alias; mkdir /var/target; ln -s loop /loop"
@@ -78,7 +81,7 @@ table() {
   while IFS='|' read -r words filter; do
     refused "$words" add "[$SOURCE, $filter]"
     diff <(table) "$BATS_TEST_TMPDIR/before"
-  done <<-'EOT'
+  done < <(sampled 5 <<-'EOT'
 	mounts[1]: |{destination: "/x", type: "bind", source: "/nonexistent", options: ["bind"]}
 	mounts[1].source|{destination: "/x", type: "bind", options: ["bind"]}
 	mounts[1]: |{destination: "/etc/passwd/x", type: "tmpfs"}
@@ -90,6 +93,7 @@ table() {
 	mounts[1].destination|{destination: "/x/..", type: "tmpfs"}
 	mounts[1].destination|{type: "tmpfs"}
 	EOT
+  )
   refused "the root stays" remove '[{destination: "/../"}]'
   refused "a JSON array of mounts" add '{mounts: []}'
   run rundlet mounts nonsense "$ID" "$BATS_TEST_TMPDIR/mounts.json"
