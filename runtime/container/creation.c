@@ -398,9 +398,8 @@ void creation_keep(struct creation *c) {
 static void poststop(const struct creation *c) {
         const struct oci_hooks *hooks = c->prepared.config ? c->prepared.config->hooks : NULL;
         struct oci_state state = container_oci_state(&c->record, CONTAINER_STOPPED);
-        if (c->hooks_ran && hooks &&
-            hooks_run("poststop", hooks->poststop.at, hooks->poststop.n, &state, c->prepared.bundle) < 0)
-                log_warning("%s", err_message());
+        if (c->hooks_ran)
+                (void)hooks_poststop(hooks, &state, c->prepared.bundle);
 }
 
 static void undo(struct creation *c) {

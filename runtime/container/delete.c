@@ -123,13 +123,8 @@ static int remove_rdt(const struct container_record *record) {
 }
 
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
-        if (!config || !config->hooks)
-                return;
-        int r = timing_phase("hooks", hooks_run("poststop", config->hooks->poststop.at, config->hooks->poststop.n,
-                                                state, state->bundle));
-        if (r < 0)
-                log_warning("%s", err_message());
-        err_clear();
+        if (config)
+                (void)timing_phase("hooks", hooks_poststop(config->hooks, state, state->bundle));
 }
 
 /* The hooks to run at the end; a config that cannot be read any more only costs them. */

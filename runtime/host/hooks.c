@@ -5,6 +5,7 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
+#include "specs/base/log.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -205,6 +206,17 @@ int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, cons
                 int r = run_one(&hooks[i], state, cwd);
                 if (r < 0)
                         return fail_in(r, "hooks.%s[%zu]: %s", list, i, hooks[i].path);
+        }
+        return 0;
+}
+
+int hooks_poststop(const struct oci_hooks *hooks, const struct oci_state *state, const char *cwd) {
+        for (size_t i = 0; hooks && i < hooks->poststop.n; i++) {
+                const struct oci_hook *hook = &hooks->poststop.at[i];
+                int r = run_one(hook, state, cwd);
+                if (r < 0 && fail_in(r, "hooks.poststop[%zu]: %s", i, hook->path) < 0)
+                        log_warning("%s", err_message());
+                err_clear();
         }
         return 0;
 }

@@ -13,6 +13,9 @@
 int hooks_run(const char *list, const struct oci_hook *hooks, size_t count, const struct oci_state *state,
               const char *cwd);
 
+/* The poststop hooks: a failure is a warning, and the next one runs all the same.  Returns 0. */
+int hooks_poststop(const struct oci_hooks *hooks, const struct oci_state *state, const char *cwd);
+
 /* A memfd with the state as JSON, at offset 0.  For hooks and for SLOT_STATE. Returns the fd or -errno. */
 int hooks_state_fd(const struct oci_state *state);
 

@@ -177,6 +177,7 @@ all='prestart createRuntime createContainer startContainer poststart poststop'
   echo "$output"
   [ "$status" = 0 ]
   [[ $output = *"warning"*"hooks.poststop[0]"* ]]
+  [ "$(order)" = "poststop " ] # the next one ran all the same
 }
 
 @test "a hook that cannot be started is named with the reason" {
