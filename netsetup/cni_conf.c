@@ -326,7 +326,9 @@ static int read_conf(struct cni *cni) {
                 return r;
         cni->network.name = cni->conf.name;
         if (cni->command == CNI_GC && !cni->conf.valid.text)
-                return fail_words(EINVAL, "cni.dev/valid-attachments is missing");
+                cni->conf.valid = cni->conf.attachments;
+        if (cni->command == CNI_GC && !cni->conf.valid.text)
+                return 0;
         if (cni->command == CNI_GC)
                 return cni_attachments(cni->conf.valid.text, "cni.dev/valid-attachments", &cni->valid);
         if (cni->command == CNI_CHECK && !cni->conf.previous)

@@ -2,6 +2,7 @@
 #include "netsetup/net.h"
 #include "netsetup/netns.h"
 #include "netsetup/record.h"
+#include "netsetup/shape.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -238,6 +239,12 @@ static int check_routes(const struct cni *cni) {
         return r;
 }
 
+static int check_bandwidth(const struct net_policy *policy) {
+        autonl host = { 0 };
+        int r = shape_words(&policy->bandwidth) ? nl_open(&host) : 0;
+        return r == 0 && host.socket ? shape_look(&host, policy) : r;
+}
+
 /* The record and with it the leases: whoever has lost them could be given another one's address. */
 static int check_record(const struct cni *cni) {
         autofd attached = -1;
@@ -252,7 +259,7 @@ static int check_record(const struct cni *cni) {
         if (!record.network || !str_eq(record.network, cni->network.name))
                 return fail_words(ENODEV, "it is attached to network %s, not %s", record.network ? record.network : "-",
                                   cni->network.name);
-        return 0;
+        return check_bandwidth(&record.policy);
 }
 
 static int run_check(struct cni *cni) {
@@ -296,7 +303,8 @@ static bool is_valid(const struct net_record *record, const void *data) {
 
 static int run_gc(struct cni *cni) {
         struct net_result gone = { 0 };
-        cni->request.keep = is_valid;
+        /* Without the list (cnitool gc) nobody says that something that lives is over. */
+        cni->request.keep = cni->conf.valid.text ? is_valid : NULL;
         cni->request.keep_data = cni;
         return run_request(cni, NET_GC, &gone);
 }

@@ -292,6 +292,7 @@ static const struct json_field cni_conf_fields[] = {
         OBJECT(cni_conf, "args", arguments, cni_arguments),
         OPT_OBJECT(cni_conf, "prevResult", previous, cni_result),
         FIELD(cni_conf, "cni.dev/valid-attachments", valid),
+        FIELD(cni_conf, "cni.dev/attachments", attachments),
 };
 TYPE(cni_conf);
 

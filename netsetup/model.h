@@ -178,7 +178,8 @@ struct cni_conf {
         struct cni_runtime runtime;
         struct cni_arguments arguments;
         struct cni_result *previous;
-        struct json_raw valid; /* a list of cni_attachment: here absent differs from empty */
+        struct json_raw valid;       /* a list of cni_attachment: here absent differs from empty */
+        struct json_raw attachments; /* the same, as the specification called it at first */
 };
 
 extern const struct json_type cni_conf_type, cni_result_type, cni_error_type, cni_versions_type;

@@ -389,3 +389,72 @@ int shape_put(struct nl *nl, const struct net_bandwidth *before, const struct ne
         r = put_egress(nl, before, policy, link.index);
         return r < 0 ? fail_in(r, "limit bandwidth out of %s", policy->interface) : 0;
 }
+
+/* --- what is there -------------------------------------------------------------------------------------------------
+ */
+static uint64_t rate_of(const struct nlmsghdr *message) {
+        const struct nlattr *options = nl_find(message, sizeof(struct tcmsg), TCA_OPTIONS);
+        const struct tc_htb_opt *parameters = nl_bytes(nl_find_in(options, TCA_HTB_PARMS), sizeof(*parameters));
+        const void *large = nl_bytes(nl_find_in(options, TCA_HTB_RATE64), sizeof(uint64_t));
+        uint64_t rate = parameters ? parameters->rate.rate : 0;
+        if (large)
+                memcpy(&rate, large, sizeof(rate));
+        return rate;
+}
+
+/* The rate of our class, 0 when there is none. */
+static int look_at_rate(struct nl *nl, int link, uint64_t *ret) {
+        const struct tcmsg header = { .tcm_ifindex = link, .tcm_parent = ROOT };
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        nl_begin(&batch, RTM_GETTCLASS, NLM_F_DUMP, &header, sizeof(header));
+        int r = nl_run(nl, &batch, &reply);
+        *ret = 0;
+        for (size_t i = 0; r == 0 && i < reply.n; i++) {
+                const struct tcmsg *class = nl_header(reply.messages[i], sizeof(*class));
+                if (class && class->tcm_handle == CLASS)
+                        *ret = rate_of(reply.messages[i]);
+        }
+        return r;
+}
+
+static int look_at_redirect(struct nl *nl, int link, bool *ret) {
+        const struct tcmsg header = { .tcm_ifindex = link, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) };
+        struct nl_batch batch = { 0 };
+        struct nl_reply reply;
+        nl_begin(&batch, RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
+        int r = nl_run(nl, &batch, &reply);
+        *ret = false;
+        for (size_t i = 0; r == 0 && i < reply.n; i++) {
+                const struct tcmsg *filter = nl_header(reply.messages[i], sizeof(*filter));
+                *ret |= filter && TC_H_MAJ(filter->tcm_info) == PRIORITY << 16;
+        }
+        return r;
+}
+
+static int check_rate(struct nl *nl, int link, uint64_t wanted, const char *way) {
+        uint64_t rate = 0;
+        int r = look_at_rate(nl, link, &rate);
+        if (r < 0 || rate == (wanted ? shape_numbers(wanted, 0).rate : 0))
+                return r;
+        return fail_words(ENODEV, "bandwidth: %s %s, not %s", shape_rate_words(rate * 8), way,
+                          shape_rate_words(wanted));
+}
+
+int shape_look(struct nl *nl, const struct net_policy *policy) {
+        const char *alias = tag_alias(policy->id, policy->interface);
+        struct link_info link, device;
+        bool is_redirected = false;
+        int r = link_get(nl, policy->link, &link);
+        if (r < 0)
+                return r == -ENODEV ? fail(ENODEV, "find %s", policy->link) : r;
+        if ((r = check_rate(nl, link.index, policy->bandwidth.ingress.v, "in")) < 0 ||
+            (r = look_at_redirect(nl, link.index, &is_redirected)) < 0 ||
+            (r = find_device(nl, policy->link, alias, &device)) < 0)
+                return r;
+        if (!policy->bandwidth.egress.v)
+                return 0;
+        if (r == DEVICE_ABSENT || !is_redirected)
+                return fail_words(ENODEV, "bandwidth: none out, not %s", shape_rate_words(policy->bandwidth.egress.v));
+        return check_rate(nl, device.index, policy->bandwidth.egress.v, "out");
+}

@@ -44,4 +44,7 @@ int shape_put(struct nl *nl, const struct net_bandwidth *before, const struct ne
  * without that alias is left alone. */
 int shape_remove(struct nl *nl, const char *link, const char *alias);
 
+/* The kernel limits what the policy says: 0, or -ENODEV with what it does instead. */
+int shape_look(struct nl *nl, const struct net_policy *policy);
+
 #endif

@@ -167,9 +167,31 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
   }
   conf='{"cniVersion":"1.0.0","name":"n","type":"netsetup","bridge":"br0","ingressRate":3000000,"egressRate":2000000,
     "egressBurst":4294967295,"ipam":{"type":"host-local","subnet":"10.9.0.0/24"}'
-  cni ADD "$conf}" >/dev/null
+  sees() { # WORDS
+    run cni CHECK "$with"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    jq -e --arg words "$1" '.code == 105 and (.msg | contains($words))' <<<"$output"
+  }
+  cni ADD "$conf}" | host tee /run/result
   [ "$(net status web -j | jq -c '.links[0].bandwidth')" = '{"ingressRate":3000000,"egressRate":2000000}' ]
   [ "$(links)" = 2 ]
+  with=$conf,\"prevResult\":$(host cat /run/result)}
+  link=$(net status web -j | jq -r '.links[0].link')
+  cni CHECK "$with"
+  host tc class change dev "$link" parent 1: classid 1:1 htb rate 4mbit
+  sees 'bandwidth: 4mbit in, not 3mbit'
+  host tc qdisc delete dev "$link" root
+  sees 'bandwidth: none in, not 3mbit'
+  net bandwidth web --ingress 2mbit
+  cni CHECK "$with"
+  host tc qdisc delete dev "$link" clsact
+  sees 'bandwidth: none out, not 2mbit'
+  net bandwidth web --egress none
+  net bandwidth web --egress 1mbit
+  cni CHECK "$with"
+  host ip link delete "ri${link#rl}"
+  sees 'bandwidth: none out, not 1mbit'
   cni DEL "$conf}"
   [ "$(links)" = 0 ]
   cni ADD "$conf,\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":5000000,\"ingressBurst\":800000,\"egressRate\":0,\"egressBurst\":0}}}" >/dev/null

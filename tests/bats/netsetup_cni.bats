@@ -156,6 +156,12 @@ leases() { # NETWORK: how many
   [ "$(leases pod)" = 2 ]
   reaches "$B" 10.22.0.1
   cni ADD a "$(ns "$A")" >/dev/null
+  # Nobody says what is valid, as cnitool: what is dead, and nothing else.
+  host ip link delete "$(net status a -j | jq -r '.links[0].link')"
+  cni GC '' ''
+  [ "$(net list -j | jq -c '[.links[].id] | sort')" = '["b","c","cli"]' ]
+  [ "$(leases pod)" = 2 ]
+  cni ADD a "$(ns "$A")" >/dev/null
   cni GC '' '' "$(conf '."cni.dev/valid-attachments" = []')"
   [ "$(net list -j | jq -c '[.links[].id] | sort')" = '["c","cli"]' ]
   [ "$(leases pod)" = 0 ]

@@ -70,7 +70,6 @@ static const struct {
         { 7, "CHECK", NULL, CONF, "prevResult is missing" },
         { 7, "CHECK", NULL, WITH("\"prevResult\":{\"ips\":[{\"interface\":-1,\"address\":\"x\"}]}"),
           "prevResult.ips[0].interface" },
-        { 7, "GC", NULL, CONF, "cni.dev/valid-attachments is missing" },
         { 7, "GC", NULL, WITH("\"cni.dev/valid-attachments\":[{\"containerID\":\"a\"}]"),
           "cni.dev/valid-attachments: list[0].ifname: required but missing" },
         { 7, "GC", NULL, WITH("\"cni.dev/valid-attachments\":\"all\""), "cni.dev/valid-attachments: list" },
@@ -128,6 +127,11 @@ static void deletes(void) {
                             WITH("\"cni.dev/valid-attachments\":[{\"containerID\":\"a\",\"ifname\":\"b\"}]"), &cni),
                   0);
         CHECK_STR(cni.valid.list.at[0].interface, "b");
+        CHECK_INT(
+                read_conf("GC", NULL, WITH("\"cni.dev/attachments\":[{\"containerID\":\"a\",\"ifname\":\"c\"}]"), &cni),
+                0);
+        CHECK_STR(cni.valid.list.at[0].interface, "c");
+        CHECK(read_conf("GC", NULL, CONF, &cni) == 0 && !cni.conf.valid.text && cni.valid.list.n == 0);
         CHECK_INT(read_conf("VERSION", NULL, "", &cni), 0);
         CHECK_STR(cni.version, "1.1.0");
         CHECK_INT(read_conf("VERSION", NULL, "{\"cniVersion\":\"0.4.0\"}", &cni), 0);
