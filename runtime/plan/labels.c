@@ -52,6 +52,14 @@ const char *plan_mount_context(const struct build *b) {
         return mount_label(b) ? str_format("%s=%s", type ? type : "context", mount_label(b)) : NULL;
 }
 
+const char *plan_mount_context_quoted(const struct build *b) {
+        const char *context = plan_mount_context(b);
+        if (!context)
+                return NULL;
+        struct strv parts = str_split(context, '=', false);
+        return str_format("%s=\"%s\"", parts.at[0], parts.at[1]);
+}
+
 /* A file system that keeps labels of its own instead of taking one for all of it. */
 void plan_relabel(struct build *b, int slot) {
         if (mount_label(b))

@@ -18,6 +18,7 @@
 #define MS_SHARED_BIT              (1u << 20)
 #define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
 #define TTY_GROUP_PREFIX           "gid="
+#define FS_VALUE_MAX               255 /* of fsconfig(2) */
 
 /* What is known of one mount while its steps are made. */
 struct work {
@@ -240,6 +241,28 @@ static struct strv fs_options(struct build *b, const struct work *w, const struc
         return list;
 }
 
+static bool is_too_long(const struct strv *options) {
+        for (size_t i = 0; i < options->n; i++) {
+                const char *equals = strchr(options->at[i], '=');
+                if (equals && strlen(equals + 1) > FS_VALUE_MAX)
+                        return true;
+        }
+        return false;
+}
+
+/* An engine's layers have longer names than fsconfig(2) takes; mount(2) takes a page of them. */
+static int add_overlay_of_names(struct build *b, struct work *w) {
+        struct strv options = data_options(b, w);
+        if (plan_mount_context(b))
+                strv_add(&options, plan_mount_context_quoted(b));
+        add_target(b, w, TARGET_FOLDER);
+        plan_add(b->plan, LANE_CHILD, STEP_OVERLAY_OLD, .slot = SLOT_TARGET, .into = w->slot,
+                 .a = plan_text(b->plan, str_join(&options, ",")));
+        add_attrs(b, LANE_CHILD, w->slot, &w->opts);
+        add_propagation(b, w);
+        return 0;
+}
+
 /* Nodes and mount points may yet have to be made in it: read-only comes last. */
 static void set_readonly_late(struct build *b, int slot) {
         struct u32v *late = &b->late_readonly;
@@ -263,6 +286,8 @@ static int add_fs(struct build *b, struct work *w) {
         if (w->slot < 0)
                 return w->slot;
         struct strv options = fs_options(b, w, virtual_fs);
+        if (str_eq(w->type, "overlay") && is_too_long(&options))
+                return add_overlay_of_names(b, w);
         plan_add(b->plan, lane, STEP_FS, .into = w->slot, .a = plan_text(b->plan, w->type),
                  .b = plan_option_list(b->plan, &options), .flags = is_late ? set & ~(uint64_t)MOUNT_ATTR_RDONLY : set);
         if (str_eq(w->type, "mqueue"))

@@ -233,10 +233,8 @@ static void add_mount_old(struct build *b, const struct layers *layers) {
                                                 plan_slot_reference(layers->work_slot));
         for (size_t i = 0; i < layers->options.n; i++)
                 tail = str_format("%s,%s", tail, layers->options.at[i]);
-        if (plan_mount_context(b)) { /* commas in a context stand between quotes there */
-                struct strv parts = str_split(plan_mount_context(b), '=', false);
-                tail = str_format("%s,%s=\"%s\"", tail, parts.at[0], parts.at[1]);
-        }
+        if (plan_mount_context(b))
+                tail = str_format("%s,%s", tail, plan_mount_context_quoted(b));
         struct strv lower = { 0 };
         for (size_t i = 0; i < layers->lower.n; i++)
                 strv_add(&lower, plan_slot_reference(layers->lower_slots[i]));

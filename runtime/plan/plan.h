@@ -204,9 +204,9 @@ void plan_tree(struct build *b, const char *path, unsigned flags,
 enum plan_lane plan_tree_lane(
         const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
 bool plan_overlay_is_private(const struct oci_config *config); /* overlay.c: writes go to overlay/ of state_folder */
-int plan_overlay(struct build *b, int *ret_slot); /* overlay.c: the overlay of the annotations, attached over
-                                                     SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
-int plan_mounts(struct build *b);                 /* mounts.c: config mounts in order */
+int plan_overlay(struct build *b, int *ret_slot);            /* overlay.c: the overlay of the annotations, attached over
+                                                                SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */
+int plan_mounts(struct build *b);                            /* mounts.c: config mounts in order */
 const char *plan_destination(const struct oci_mount *mount); /* mounts.c: as a plain absolute path */
 int plan_mounts_readonly(struct build *b); /* mounts.c: new file systems asked for read-only, once devices are made */
 int plan_devices(struct build *b);         /* devices.c: nodes, links, console */
@@ -220,23 +220,24 @@ int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root prop
 int plan_net_devices(struct build *b); /* netdevices.c: linux.netDevices -> net_devices */
 int plan_rdt(struct build *b);         /* rdt.c: linux.intelRdt -> rdt */
 void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt); /* rdt.c: its schemas, in order */
-int plan_hooks(struct build *b);   /* hooks.c: hooks barrier, createContainer */
-int plan_hooks_start(struct build *b); /* hooks.c: startContainer */
-int plan_process(struct build *b);     /* process.c: keyring, session, stdio, limits, labels */
+int plan_hooks(struct build *b);         /* hooks.c: hooks barrier, createContainer */
+int plan_hooks_start(struct build *b);   /* hooks.c: startContainer */
+int plan_process(struct build *b);       /* process.c: keyring, session, stdio, limits, labels */
 int plan_label_modules(struct build *b); /* labels.c: is there a module for every label? */
 bool plan_writes_labels(const struct build *b);
 void plan_keyring_label(struct build *b);              /* labels.c: of the session keyring, before it is made */
 void plan_labels(struct build *b);                     /* labels.c: of the next execve */
-const char *plan_mount_context(const struct build *b); /* labels.c: "context=LABEL", an option of file systems, or NULL */
-void plan_relabel(struct build *b, int slot); /* labels.c: for a file system without that option */
-int plan_annotations(struct build *b);        /* annotations.c: refuses, warns */
-struct strv plan_annotation_names(void);      /* annotations.c: of those that change what the runtime does; "x.": a prefix */
-int plan_oom_group(struct build *b);          /* annotations.c: memory.oom.group */
-int plan_core_scheduling(struct build *b);    /* annotations.c: STEP_CORE */
-int plan_landlock(struct build *b);           /* landlock.c: the ruleset; once "/" is the container's */
-void plan_restrict(struct build *b);          /* landlock.c: it holds; after no_new_privs */
-int plan_identity(struct build *b);    /* identity.c: bounding, groups, ids, capabilities, cwd, find */
-int plan_confine(struct build *b);     /* identity.c: no_new_privs, filter, final capabilities */
+const char *plan_mount_context(const struct build *b); /* labels.c: "context=LABEL" for new file systems, or NULL */
+const char *plan_mount_context_quoted(const struct build *b); /* the same for mount(2), where commas part options */
+void plan_relabel(struct build *b, int slot);                 /* labels.c: for a file system without that option */
+int plan_annotations(struct build *b);                        /* annotations.c: refuses, warns */
+struct strv plan_annotation_names(void); /* annotations.c: of those that change what the runtime does; "x.": a prefix */
+int plan_oom_group(struct build *b);     /* annotations.c: memory.oom.group */
+int plan_core_scheduling(struct build *b); /* annotations.c: STEP_CORE */
+int plan_landlock(struct build *b);        /* landlock.c: the ruleset; once "/" is the container's */
+void plan_restrict(struct build *b);       /* landlock.c: it holds; after no_new_privs */
+int plan_identity(struct build *b);        /* identity.c: bounding, groups, ids, capabilities, cwd, find */
+int plan_confine(struct build *b);         /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
 int plan_seccomp(struct build *b);    /* seccomp.c (libseccomp): STEP_SECCOMP */
 struct strv plan_seccomp_archs(void); /* seccomp.c: the spec's architectures that this libseccomp knows */

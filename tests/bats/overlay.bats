@@ -321,3 +321,26 @@ in_user_namespace() {
     | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]'
   both_ways in_user_namespace
 }
+
+@test "an overlay among the mounts, by names longer than fsconfig takes, as podman's are" {
+  rmdir "$BUNDLE/rootfs"
+  mv "$BASE" "$BUNDLE/rootfs"
+  long=$BATS_TEST_TMPDIR/$(printf 'l%.0s' $(seq 200))
+  mkdir -p "$long/one,two" "$long/upper" "$long/work" "$BATS_TEST_TMPDIR/stays"
+  echo low >"$BATS_TEST_TMPDIR/stays/file"
+  layers="$long:$BATS_TEST_TMPDIR/stays"
+  config --arg lower "lowerdir=$layers" --arg long "$long" '.mounts += [
+      {destination: "/seen", type: "overlay", source: $long, options: [$lower, "private", "nodev", "ro"]},
+      {destination: "/kept", type: "overlay", source: "overlay",
+        options: [$lower, "upperdir=" + $long + "/upper", "workdir=" + $long + "/work"]}]'
+  run run_payload sh -c 'cat /seen/file; ls -d "/seen/one,two"; echo x >/seen/new || echo read-only
+    echo new >/kept/new; awk "\$5 == \"/seen\" { print \$6 }" /proc/self/mountinfo'
+  echo "$output"
+  [ "$status" = 0 ]
+  [[ $output = *$'low\n/seen/one,two\n'*$'read-only\nro,nodev,relatime' ]]
+  [ "$(cat "$long/upper/new")" = new ]
+  config '.mounts[-1].options[0] = "lowerdir=/nowhere/" + ("x" * 300)'
+  run run_payload true
+  [ "$status" = 1 ]
+  [[ $output = *"mounts["*"No such file or directory"* ]]
+}
