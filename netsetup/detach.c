@@ -32,23 +32,14 @@ static int check_leads_to(struct nl *nl, const struct net_request *request, cons
 
 /* The records that the request is about: one by its name, or all of the id. */
 static int find_records(const struct net_request *request, int attached, struct net_records *ret) {
-        struct net_records all = { 0 };
-        if (request->interface) {
-                struct net_record *record = arena_array(1, sizeof(*record));
-                int r = record_read(attached, request->id, request->interface, record);
-                if (r < 0)
-                        return r;
-                ret->records.at = record;
-                ret->records.n = r == RECORD_FOUND;
-                return 0;
-        }
-        int r = record_list(attached, &all);
+        struct net_record *record = arena_array(1, sizeof(*record));
+        if (!request->interface)
+                return record_list_of(attached, request->id, ret);
+        int r = record_read(attached, request->id, request->interface, record);
         if (r < 0)
                 return r;
-        ret->records.at = arena_array(all.records.n + 1, sizeof(*all.records.at));
-        for (size_t i = 0; i < all.records.n; i++)
-                if (str_eq(all.records.at[i].policy.id, request->id))
-                        ret->records.at[ret->records.n++] = all.records.at[i];
+        ret->records.at = record;
+        ret->records.n = r == RECORD_FOUND;
         return 0;
 }
 
@@ -91,8 +82,8 @@ enum { OTHER_NETWORK = 1 };
 /* Nothing passes any more, and whoever comes next sees that it is going. */
 static int take_off(struct detaching *d) {
         const struct net_request *request = d->request;
-        int r = find_records(request, d->gc.attached, &d->records);
         const size_t n = d->records.records.n;
+        int r = 0;
         for (size_t i = 0; r == 0 && i < n; i++)
                 if (is_other_network(request, &d->records.records.at[i]))
                         return OTHER_NETWORK;
@@ -127,12 +118,32 @@ static int take_away(struct detaching *d, int lock) {
         return r;
 }
 
+/* Those of the records; without any, all links of this host are looked through. */
 static int find_links(struct detaching *d, struct link_info **ret_links, size_t *ret_n) {
         const struct net_request *request = d->request;
+        const size_t n = d->records.records.n;
+        if (request->interface || n == 0)
+                return net_find_links(&d->hands.host, request, ret_links, ret_n);
+        struct link_info *links = arena_array(n, sizeof(*links));
+        *ret_links = links;
+        for (size_t i = 0; i < n; i++) {
+                const struct net_policy *policy = &d->records.records.at[i].policy;
+                int r = link_get(&d->hands.host, policy->link, &links[*ret_n]);
+                if (r < 0 && r != -ENODEV)
+                        return r;
+                *ret_n += r == 0 && tag_is_of(links[*ret_n].alias, policy->id, policy->interface);
+        }
+        return 0;
+}
+
+/* What is there, and may be taken away. */
+static int look(struct detaching *d, struct link_info **ret_links, size_t *ret_n) {
+        const struct net_request *request = d->request;
         struct link_info other;
-        int r = net_find_links(&d->hands.host, request, ret_links, ret_n);
-        if (r < 0 ||
-            (d->gc.attached >= 0 && (r = direct_find(&d->hands.host, d->gc.attached, request, ret_links, ret_n)) < 0) ||
+        bool has_state = d->gc.attached >= 0;
+        int r = has_state ? find_records(request, d->gc.attached, &d->records) : 0;
+        if (r < 0 || (r = find_links(d, ret_links, ret_n)) < 0 ||
+            (has_state && (r = direct_find(&d->hands.host, d->gc.attached, request, ret_links, ret_n)) < 0) ||
             (r = check_leads_to(&d->hands.host, request, *ret_links, *ret_n)) < 0)
                 return r;
         const char *name = tag_link_name(request->id, request->interface ? request->interface : "eth0");
@@ -153,7 +164,7 @@ int detach_run(const struct net_request *request, FILE *dry, struct net_result *
         if (dry && record_look(request->root, &attached) < 0)
                 err_clear();
         d.gc = (struct gc){ .nl = &d.hands.host, .filter = &d.hands.filter, .root = root, .attached = attached };
-        if (r < 0 || (r = find_links(&d, &links, &n)) < 0)
+        if (r < 0 || (r = look(&d, &links, &n)) < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
                 net_plan_off(&d.off, &links[i]);

@@ -174,7 +174,7 @@ int direct_find(struct nl *nl, int attached, const struct net_request *request, 
                 all.records.at = &one;
                 all.records.n = r == RECORD_FOUND;
         } else if (r == 0) {
-                r = record_list(attached, &all);
+                r = request->id ? record_list_of(attached, request->id, &all) : record_list(attached, &all);
         }
         if (r < 0)
                 return r;
@@ -184,7 +184,6 @@ int direct_find(struct nl *nl, int attached, const struct net_request *request, 
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
                 if (!record->number.set || !str_eq(record->boot, boot) ||
-                    (request->id && !str_eq(record->policy.id, request->id)) ||
                     (request->interface && !str_eq(record->policy.interface, request->interface)))
                         continue;
                 r = direct_get(nl, &record->policy, record->number.v, &list[*n]);

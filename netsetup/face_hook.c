@@ -235,13 +235,13 @@ static int detach_all(const struct hook *hook, const char *root, struct strv *ne
         struct net_records all = { 0 };
         int first = 0, r = record_look(root, &attached);
         if (r == RECORD_FOUND)
-                r = record_list(attached, &all);
+                r = record_list_of(attached, hook->requests[0].id, &all);
         for (size_t i = 0; r == 0 && i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
                 struct net_request request = hook->requests[0];
                 struct net_result gone = { 0 };
-                if (!str_eq(record->policy.id, request.id) || !str_eq(record->face, "hook") ||
-                    !record->owner.container || !str_eq(record->owner.container, hook->owner.container))
+                if (!str_eq(record->face, "hook") || !record->owner.container ||
+                    !str_eq(record->owner.container, hook->owner.container))
                         continue;
                 request = (struct net_request){ .command = NET_DETACH,
                                                 .id = request.id,

@@ -4,9 +4,11 @@
 #include "netsetup/layout.h"
 #include "netsetup/nat.h"
 
+#include "specs/base/arena.h"
 #include "specs/base/err.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int filter_is_there(struct nl *nl, bool *ret) {
@@ -67,16 +69,30 @@ static int list_of_link(struct nl *nl, const char *link, struct nft_elements *re
         return 0;
 }
 
-static bool is_same(const struct nft_element *a, const struct nft_element *b) {
-        return a->set == b->set && a->key.size == b->key.size && memcmp(a->key.bytes, b->key.bytes, a->key.size) == 0 &&
-               a->end.size == b->end.size && memcmp(a->end.bytes, b->end.bytes, a->end.size) == 0;
+static int compare_keys(const struct nft_key *a, const struct nft_key *b) {
+        return a->size != b->size ? (a->size > b->size) - (a->size < b->size) : memcmp(a->bytes, b->bytes, a->size);
 }
 
-static bool has(const struct nft_elements *list, const struct nft_element *element) {
+static int compare_elements(const void *a, const void *b) {
+        const struct nft_element *x = a, *y = b;
+        int order = (x->set > y->set) - (x->set < y->set);
+        if (order == 0)
+                order = compare_keys(&x->key, &y->key);
+        return order ? order : compare_keys(&x->end, &y->end);
+}
+
+/* Those of list that are not in other.  There may be tens of thousands in both: a range of ports that leads to other
+ * numbers is one element a port. */
+static struct nft_elements without(const struct nft_elements *list, const struct nft_elements *other) {
+        struct nft_elements left = { 0 };
+        struct nft_element *sorted = arena_array(other->n + 1, sizeof(*sorted));
+        if (other->n)
+                memcpy(sorted, other->at, other->n * sizeof(*sorted));
+        qsort(sorted, other->n, sizeof(*sorted), compare_elements);
         for (size_t i = 0; i < list->n; i++)
-                if (is_same(&list->at[i], element))
-                        return true;
-        return false;
+                if (!bsearch(&list->at[i], sorted, other->n, sizeof(*sorted), compare_elements))
+                        nft_elements_add(&left, &list->at[i]);
+        return left;
 }
 
 static int remove_elements(struct nl *nl, const struct nft_elements *list) {
@@ -116,16 +132,11 @@ int filter_forget(struct nl *nl, const char *link, enum filter_half half) {
 }
 
 int filter_replace(struct nl *nl, const struct net_policy *before, const struct net_policy *policy) {
-        struct nft_elements old = { 0 }, new = { 0 }, gone = { 0 }, come = { 0 };
+        struct nft_elements old = { 0 }, new = { 0 };
         struct nft_batch batch = { 0 };
         nat_elements(before, &old);
         nat_elements(policy, &new);
-        for (size_t i = 0; i < old.n; i++)
-                if (!has(&new, &old.at[i]))
-                        nft_elements_add(&gone, &old.at[i]);
-        for (size_t i = 0; i < new.n; i++)
-                if (!has(&old, &new.at[i]))
-                        nft_elements_add(&come, &new.at[i]);
+        struct nft_elements gone = without(&old, &new), come = without(&new, &old);
         gone = by_set(&gone);
         come = by_set(&come);
         nft_put_elements(&batch, &gone, NFT_DELETE);

@@ -18,11 +18,11 @@ static int find(const struct net_request *request, struct living *living) {
         const char *boot = NULL;
         size_t n = 0;
         int r = record_boot(&boot);
-        if (r < 0 || (r = record_list(living->attached, &all)) < 0)
+        if (r < 0 || (r = record_list_of(living->attached, request->id, &all)) < 0)
                 return r;
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
-                if (!str_eq(record->policy.id, request->id) || !str_eq(record->boot, boot) ||
+                if (!str_eq(record->boot, boot) ||
                     (request->interface && !str_eq(record->policy.interface, request->interface)))
                         continue;
                 living->record = *record;

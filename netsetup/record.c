@@ -199,15 +199,18 @@ static DIR *open_list(int dir) {
         return list;
 }
 
-int record_list(int dir, struct net_records *ret) {
+/* With an id: only of that. */
+static int list_records(int dir, const char *id, struct net_records *ret) {
         struct net_records out = { 0 };
+        const char *prefix = id ? tag_link_prefix(id) : "";
         size_t room = 0;
         __attribute__((cleanup(dir_closep))) DIR *list = open_list(dir);
         if (!list)
                 return fail(errno, "list records");
         for (const struct dirent *entry; (entry = readdir(list));) {
                 const char *dot = strrchr(entry->d_name, '.');
-                if (entry->d_name[0] == '.' || !dot || (!str_eq(dot, suffix) && !str_eq(dot, begun_suffix)))
+                if (entry->d_name[0] == '.' || !str_starts(entry->d_name, prefix) || !dot ||
+                    (!str_eq(dot, suffix) && !str_eq(dot, begun_suffix)))
                         continue;
                 const char *link = arena_strndup(entry->d_name, (size_t)(dot - entry->d_name));
                 struct net_record record = { 0 };
@@ -216,7 +219,7 @@ int record_list(int dir, struct net_records *ret) {
                         log_warning("%s: left out", err_message());
                         err_clear();
                 }
-                if (r != RECORD_FOUND)
+                if (r != RECORD_FOUND || (id && !str_eq(record.policy.id, id)))
                         continue;
                 size_t n = out.records.n;
                 if (n == room) {
@@ -229,6 +232,14 @@ int record_list(int dir, struct net_records *ret) {
                 qsort(out.records.at, out.records.n, sizeof(*out.records.at), compare);
         *ret = out;
         return 0;
+}
+
+int record_list(int dir, struct net_records *ret) {
+        return list_records(dir, NULL, ret);
+}
+
+int record_list_of(int dir, const char *id, struct net_records *ret) {
+        return list_records(dir, id, ret);
 }
 
 int record_remove(int dir, const char *link) {

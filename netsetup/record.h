@@ -77,6 +77,8 @@ int record_read_link(int dir, const char *link, struct net_record *ret);
 /* Every record in the order of id and interface, also those of an earlier boot; what cannot be understood is left out
  * with a warning. */
 int record_list(int dir, struct net_records *ret);
+/* The same of one id; the others are not read. */
+int record_list_of(int dir, const char *id, struct net_records *ret);
 
 /* Absent is success. */
 int record_remove(int dir, const char *link);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char prefix[] = "rundlet:";
-enum { CUT_ID = 180 };
+enum { CUT_ID = 180, ID_LENGTH = 6, PREFIX_LENGTH = 2 + ID_LENGTH };
 
 /* FNV-1a over both words and the NUL between them, then mixed so that every bit of the input reaches every bit of the
  * result. */
@@ -31,13 +31,22 @@ const char *tag_alias(const char *id, const char *interface) {
                           (unsigned long long)hash(2, id, ""), interface);
 }
 
-const char *tag_link_name(const char *id, const char *interface) {
+static void spell(char *text, size_t length, uint64_t number) {
         static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-        char name[LINK_NAME_SIZE] = "rl";
-        uint64_t h = hash(0, id, interface);
-        for (size_t i = 2; i < LINK_NAME_SIZE - 1; i++, h >>= 5)
-                name[i] = digits[h & 31];
+        for (size_t i = 0; i < length; i++, number >>= 5)
+                text[i] = digits[number & 31];
+}
+
+const char *tag_link_prefix(const char *id) {
+        char name[PREFIX_LENGTH + 1] = "rl";
+        spell(name + 2, ID_LENGTH, hash(3, id, ""));
         return arena_strdup(name);
+}
+
+const char *tag_link_name(const char *id, const char *interface) {
+        char rest[LINK_NAME_SIZE - PREFIX_LENGTH] = "";
+        spell(rest, sizeof(rest) - 1, hash(0, id, interface));
+        return str_format("%s%s", tag_link_prefix(id), rest);
 }
 
 bool tag_read(const char *alias, struct tag *ret) {

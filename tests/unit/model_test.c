@@ -95,6 +95,10 @@ static void records(void) {
         CHECK(all.records.n == 2 && str_eq(all.records.at[0].policy.id, "db") && all.records.at[0].is_begun);
         CHECK(all.records.at[1].policy.masquerade);
 
+        CHECK_INT(record_list_of(dir, "db", &all), 0);
+        CHECK(all.records.n == 1 && str_eq(all.records.at[0].policy.interface, "eth1"));
+        CHECK(record_list_of(dir, "dc", &all) == 0 && all.records.n == 0);
+
         /* Given up, it is told from a later one of the same name. */
         autofd going = -1, absent = -1;
         CHECK(record_give_up(dir, web.policy.link, &going) == 0 && going >= 0);

@@ -183,14 +183,14 @@ static char *plan_text(const char *line) {
 static void plans(void) {
         char *text = plan_text(ATTACH "--address 10.1.0.2/24 --address fd00::2/64 --gateway 10.1.0.1 --gateway fd00::1 "
                                       "--bridge-address 10.1.0.1/24 --isolate");
-        CHECK_STR(text, "host     see that no link is called rlfh3p44vcoagcp\n"
+        CHECK_STR(text, "host     see that no link is called rlhiltxufh3p44v\n"
                         "host     make bridge br0 unless it is there\n"
                         "host     find bridge br0\n"
                         "host     refuse router advertisements on br0 unless it is up\n"
                         "host     set br0 up\n"
-                        "host     let rlfh3p44vcoagcp send from MAC and addresses of its own\n"
-                        "host     make link rlfh3p44vcoagcp on bridge br0 to eth0 inside\n"
-                        "host   + tag rlfh3p44vcoagcp rundlet:web:eth0, isolated, set it up\n"
+                        "host     let rlhiltxufh3p44v send from MAC and addresses of its own\n"
+                        "host     make link rlhiltxufh3p44v on bridge br0 to eth0 inside\n"
+                        "host   + tag rlhiltxufh3p44v rundlet:web:eth0, isolated, set it up\n"
                         "inside   find eth0\n"
                         "inside   add address 10.1.0.2/24 to eth0\n"
                         "inside + add address fd00::2/64 to eth0\n"
@@ -198,7 +198,7 @@ static void plans(void) {
                         "inside + add default route via 10.1.0.1\n"
                         "inside + add default route via fd00::1\n"
                         "host     add address 10.1.0.1/24 to br0 unless it is there\n"
-                        "host     find rlfh3p44vcoagcp\n"
+                        "host     find rlhiltxufh3p44v\n"
                         "inside   find lo\n"
                         "inside   set lo up\n");
         free(text);
@@ -248,6 +248,9 @@ static void tags(void) {
         CHECK(are_distinct);
         CHECK(are_short);
         CHECK(!str_eq(tag_link_name("ab", "c"), tag_link_name("a", "bc")));
+        CHECK(str_starts(tag_link_name("web", "eth0"), tag_link_prefix("web")));
+        CHECK(str_starts(tag_link_name("web", "eth1"), tag_link_prefix("web")));
+        CHECK(!str_eq(tag_link_prefix("web"), tag_link_prefix("wed")));
         CHECK_STR(tag_alias("web", "eth0"), "rundlet:web:eth0");
         CHECK(tag_read("rundlet:web:eth0", &tag) && str_eq(tag.id, "web") && str_eq(tag.interface, "eth0"));
         CHECK(tag_is_of("rundlet:web:eth0", "web", NULL));
