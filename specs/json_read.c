@@ -268,27 +268,28 @@ struct setter {
 
 /* What a scalar does to a member of an object... */
 static const struct setter member_setters[] = {
-        [J_STRING] = { TOKEN_STRING, set_string },      [J_NAMED] = { TOKEN_STRING, set_named },
-        [J_BOOL] = { TOKEN_BOOLEAN, set_bool },         [J_OPT_BOOL] = { TOKEN_BOOLEAN, set_bool },
-        [J_U32] = { TOKEN_NUMBER, set_integer },        [J_U64] = { TOKEN_NUMBER, set_integer },
-        [J_I32] = { TOKEN_NUMBER, set_integer },        [J_I64] = { TOKEN_NUMBER, set_integer },
-        [J_OPT_U16] = { TOKEN_NUMBER, set_integer },    [J_OPT_U32] = { TOKEN_NUMBER, set_integer },
-        [J_OPT_I32] = { TOKEN_NUMBER, set_integer },    [J_OPT_U64] = { TOKEN_NUMBER, set_integer },
-        [J_OPT_I64] = { TOKEN_NUMBER, set_integer },    [J_RAW] = { TOKEN_NULL, NULL },
+        [J_STRING] = { TOKEN_STRING, set_string },   [J_NAMED] = { TOKEN_STRING, set_named },
+        [J_BOOL] = { TOKEN_BOOLEAN, set_bool },      [J_OPT_BOOL] = { TOKEN_BOOLEAN, set_bool },
+        [J_U32] = { TOKEN_NUMBER, set_integer },     [J_U64] = { TOKEN_NUMBER, set_integer },
+        [J_I32] = { TOKEN_NUMBER, set_integer },     [J_I64] = { TOKEN_NUMBER, set_integer },
+        [J_OPT_U16] = { TOKEN_NUMBER, set_integer }, [J_OPT_U32] = { TOKEN_NUMBER, set_integer },
+        [J_OPT_I32] = { TOKEN_NUMBER, set_integer }, [J_OPT_U64] = { TOKEN_NUMBER, set_integer },
+        [J_OPT_I64] = { TOKEN_NUMBER, set_integer }, [J_RAW] = { TOKEN_NULL, NULL },
 };
 
 /* ...and to an open list or map. */
 static const struct setter element_setters[] = {
-        [J_STRV] = { TOKEN_STRING, add_string },     [J_STRMAP] = { TOKEN_STRING, add_string },
-        [J_U32V] = { TOKEN_NUMBER, set_integer },    [J_NAMED_SET] = { TOKEN_STRING, set_named },
+        [J_STRV] = { TOKEN_STRING, add_string },      [J_STRMAP] = { TOKEN_STRING, add_string },
+        [J_U32V] = { TOKEN_NUMBER, set_integer },     [J_NAMED_SET] = { TOKEN_STRING, set_named },
         [J_NAMED_LIST] = { TOKEN_STRING, set_named }, [J_RAW] = { TOKEN_NULL, NULL },
 };
 
 /* What opens the members that are objects, maps or lists. */
 static const enum token_kind openers[] = {
-        [J_OBJECT] = TOKEN_OBJECT, [J_OPT_OBJECT] = TOKEN_OBJECT, [J_STRMAP] = TOKEN_OBJECT, [J_KEYED] = TOKEN_OBJECT,
-        [J_STRV] = TOKEN_LIST,     [J_U32V] = TOKEN_LIST,         [J_LIST] = TOKEN_LIST,     [J_NAMED_SET] = TOKEN_LIST,
-        [J_NAMED_LIST] = TOKEN_LIST, [J_RAW] = TOKEN_NULL,
+        [J_OBJECT] = TOKEN_OBJECT, [J_OPT_OBJECT] = TOKEN_OBJECT, [J_STRMAP] = TOKEN_OBJECT,
+        [J_KEYED] = TOKEN_OBJECT,  [J_STRV] = TOKEN_LIST,         [J_U32V] = TOKEN_LIST,
+        [J_LIST] = TOKEN_LIST,     [J_NAMED_SET] = TOKEN_LIST,    [J_NAMED_LIST] = TOKEN_LIST,
+        [J_RAW] = TOKEN_NULL,
 };
 
 /* The text between the colon after the key and what the parser has consumed. */
@@ -518,10 +519,26 @@ static long escape_unit(const char *text, size_t size) {
         return unit;
 }
 
+/* How many bytes at the beginning are ASCII without a backslash, in words of eight: nearly all of a config is. */
+static size_t plain_length(const char *text, size_t size) {
+        static const uint64_t ones = UINT64_MAX / 255, high = UINT64_MAX / 255 * 0x80;
+        size_t n = 0;
+        for (uint64_t word; size - n >= sizeof(word); n += sizeof(word)) {
+                memcpy(&word, text + n, sizeof(word));
+                uint64_t other = word ^ ones * '\\'; /* a byte of zero where a backslash is */
+                if ((word | ((other - ones) & ~other)) & high)
+                        break;
+        }
+        return n;
+}
+
 /* yajl lets overlong UTF-8 and lone surrogates through: the offset of the first, with words in *ret_why. */
 static size_t find_bad_text(const char *text, size_t size, const char **ret_why) {
         size_t n;
         for (size_t i = 0; i < size; i += n) {
+                n = plain_length(text + i, size - i);
+                if (n > 0)
+                        continue;
                 n = utf8_length(text + i, size - i);
                 *ret_why = n == 0 ? "invalid UTF-8" : "unpaired surrogate";
                 if (n == 0)
@@ -556,9 +573,15 @@ static void free_parser(yajl_handle *parser) {
 
 static int parse(struct reader *r) {
         static const yajl_callbacks callbacks = {
-                .yajl_null = on_null, .yajl_boolean = on_boolean, .yajl_number = on_number, .yajl_string = on_string,
-                .yajl_start_map = on_start_map, .yajl_map_key = on_key, .yajl_end_map = on_close,
-                .yajl_start_array = on_start_array, .yajl_end_array = on_close,
+                .yajl_null = on_null,
+                .yajl_boolean = on_boolean,
+                .yajl_number = on_number,
+                .yajl_string = on_string,
+                .yajl_start_map = on_start_map,
+                .yajl_map_key = on_key,
+                .yajl_end_map = on_close,
+                .yajl_start_array = on_start_array,
+                .yajl_end_array = on_close,
         };
         __attribute__((cleanup(free_parser))) yajl_handle parser = yajl_alloc(&callbacks, NULL, r);
         if (!parser)

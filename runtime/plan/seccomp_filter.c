@@ -141,18 +141,37 @@ static struct range range_of(const struct filter *filter, const struct filter_ca
 
 #define X32_BIT UINT32_C(0x40000000) /* of system call numbers, <asm/unistd.h> of x86 */
 
+static int compare_keys(const void *left, const void *right) {
+        uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+        return (a > b) - (a < b);
+}
+
+/* The calls of one architecture by their numbers, those of one number in the order of adding: what is sorted is a
+ * number and a place in one word, which costs a fraction of sorting the calls. */
+static struct filter_call *sorted_calls(const struct filter *filter, uint32_t arch, size_t *ret_count) {
+        uint64_t *keys = arena_array(filter->calls.n + 1, sizeof(*keys));
+        size_t n = 0;
+        for (size_t i = 0; i < filter->calls.n; i++)
+                if (filter->calls.at[i].arch == arch)
+                        keys[n++] = (uint64_t)filter->calls.at[i].number << 32 | (uint32_t)i;
+        qsort(keys, n, sizeof(*keys), compare_keys);
+        struct filter_call *calls = arena_array(n + 1, sizeof(*calls));
+        for (size_t i = 0; i < n; i++)
+                calls[i] = filter->calls.at[(uint32_t)keys[i]];
+        *ret_count = n;
+        return calls;
+}
+
 static struct ranges ranges_of(const struct filter *filter, uint32_t arch) {
-        struct ranges ranges = { .at = arena_array(2 * filter->calls.n + 3, sizeof(*ranges.at)) };
+        size_t n;
+        const struct filter_call *calls = sorted_calls(filter, arch, &n);
+        struct ranges ranges = { .at = arena_array(2 * n + 3, sizeof(*ranges.at)) };
         put_range(&ranges, (struct range){ .first = 0, .action = filter->otherwise });
-        for (size_t i = 0, next; i < filter->calls.n; i = next) {
-                const struct filter_call *calls = &filter->calls.at[i];
-                for (next = i + 1; next < filter->calls.n && filter->calls.at[next].number == calls->number; next++)
-                        if (filter->calls.at[next].arch != calls->arch)
-                                break;
-                if (calls->arch != arch)
+        for (size_t i = 0, next; i < n; i = next) {
+                for (next = i + 1; next < n && calls[next].number == calls[i].number; next++)
                         continue;
-                put_range(&ranges, range_of(filter, calls, next - i));
-                put_range(&ranges, (struct range){ .first = calls->number + 1, .action = filter->otherwise });
+                put_range(&ranges, range_of(filter, &calls[i], next - i));
+                put_range(&ranges, (struct range){ .first = calls[i].number + 1, .action = filter->otherwise });
         }
         if (arch == AUDIT_ARCH_X86_64 && !filter->has_x32) {
                 put_range(&ranges, (struct range){ .first = X32_BIT, .action = filter->foreign });
@@ -177,15 +196,6 @@ static void emit_search(struct filter_program *p, const struct range *at, size_t
         (void)emit(p, BPF_RET | BPF_K, at->action, 0, 0);
 }
 
-static int compare_calls(const void *left, const void *right) {
-        const struct filter_call *a = left, *b = right;
-        if (a->arch != b->arch)
-                return a->arch < b->arch ? -1 : 1;
-        if (a->number != b->number)
-                return a->number < b->number ? -1 : 1;
-        return a->order < b->order ? -1 : a->order > b->order;
-}
-
 void filter_add(struct filter *filter, const struct filter_call *call) {
         size_t n = filter->calls.n;
         if (n == filter->room) {
@@ -193,15 +203,11 @@ void filter_add(struct filter *filter, const struct filter_call *call) {
                 filter->calls.at = arena_grow(filter->calls.at, n * sizeof(*call), room * sizeof(*call));
                 filter->room = room;
         }
-        filter->calls.at[n] = *call;
-        filter->calls.at[n].order = n;
-        filter->calls.n++;
+        filter->calls.at[filter->calls.n++] = *call;
 }
 
-struct filter_program filter_compile(struct filter *filter) {
+struct filter_program filter_compile(const struct filter *filter) {
         struct filter_program program = { 0 };
-        if (filter->calls.n)
-                qsort(filter->calls.at, filter->calls.n, sizeof(*filter->calls.at), compare_calls);
         load(&program, OFFSET(arch));
         for (size_t i = 0; i < filter->arches.n; i++) {
                 struct ranges ranges = ranges_of(filter, filter->arches.at[i]);

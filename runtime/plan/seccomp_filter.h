@@ -19,7 +19,6 @@ struct filter_call {
         bool is_narrow; /* arguments have 32 bits */
         const struct oci_seccomp_arg *args;
         size_t count;
-        size_t order; /* filled in: the order of adding */
 };
 
 struct filter {
@@ -38,7 +37,6 @@ struct filter_program {
 
 void filter_add(struct filter *filter, const struct filter_call *call);
 
-/* Sorts the calls and compiles. */
-struct filter_program filter_compile(struct filter *filter);
+struct filter_program filter_compile(const struct filter *filter);
 
 #endif
