@@ -109,10 +109,26 @@ static struct opt_bool answer(bool yes) {
         return (struct opt_bool){ .set = true, .v = yes };
 }
 
+struct question {
+        const char *path;
+        bool is_read;
+};
+
+static void compare_path(const char *path, const struct json_field *field, void *data) {
+        struct question *question = data;
+        (void)field;
+        question->is_read |= str_eq(path, question->path);
+}
+
+/* Has the config a row for it? */
+static struct opt_bool reads(const char *path) {
+        struct question question = { .path = path };
+        json_walk(&oci_config_type, compare_path, &question);
+        return answer(question.is_read);
+}
+
 static void fill_seccomp(const struct oci_features_input *input, struct oci_features_seccomp *seccomp) {
-        seccomp->enabled = answer(input->seccomp);
-        if (!input->seccomp)
-                return;
+        seccomp->enabled = reads("linux.seccomp");
         seccomp->actions = all_sorted(&oci_seccomp_action_names);
         seccomp->operators = all_sorted(&oci_seccomp_op_names);
         seccomp->archs = sorted(&input->seccomp_archs);
@@ -128,23 +144,21 @@ static void fill_linux(const struct oci_features_input *input, struct oci_featur
                 .v2 = answer(true),
                 .systemd = answer(input->cgroup_systemd),
                 .systemd_user = answer(input->cgroup_systemd_user),
-                .rdma = answer(input->cgroup_rdma),
+                .rdma = reads("linux.resources.rdma"),
         };
         fill_seccomp(input, &ret->seccomp);
-        ret->apparmor.enabled = answer(input->apparmor);
-        ret->selinux.enabled = answer(input->selinux);
+        ret->apparmor.enabled = reads("process.apparmorProfile");
+        ret->selinux.enabled = reads("process.selinuxLabel");
         ret->intel_rdt = (struct oci_features_intel_rdt){
-                .enabled = answer(input->intel_rdt),
-                .schemata = answer(input->intel_rdt_schemata),
-                .monitoring = answer(input->intel_rdt_monitoring),
+                .enabled = reads("linux.intelRdt"),
+                .schemata = reads("linux.intelRdt.schemata"),
+                .monitoring = reads("linux.intelRdt.enableMonitoring"),
         };
-        if (input->memory_policy) {
-                ret->memory_policy = arena_alloc(sizeof(*ret->memory_policy));
-                ret->memory_policy->modes = all_names(&oci_mempolicy_mode_names);
-                ret->memory_policy->flags = all_names(&oci_mempolicy_flag_names);
-        }
-        ret->mount_extensions.idmap.enabled = answer(input->mount_idmap);
-        ret->net_devices.enabled = answer(input->net_devices);
+        ret->memory_policy = arena_alloc(sizeof(*ret->memory_policy));
+        ret->memory_policy->modes = all_names(&oci_mempolicy_mode_names);
+        ret->memory_policy->flags = all_names(&oci_mempolicy_flag_names);
+        ret->mount_extensions.idmap.enabled = reads("mounts[].uidMappings");
+        ret->net_devices.enabled = reads("linux.netDevices");
 }
 
 void oci_features_fill(const struct oci_features_input *input, struct oci_features *ret) {

@@ -1,5 +1,6 @@
 /* The document that `features` prints: what this build of the runtime knows, whatever the host can do.  Filled from the
- * name tables; what lies in other layers is told by the caller, who has to be honest.  Spec: features.md,
+ * tables by which the config is read: a property that has a row there is done or refused with words, never passed over,
+ * so a row is a promise.  What lies in other layers is told by the caller, who has to be honest.  Spec: features.md,
  * features-linux.md. */
 #ifndef SPECS_OCI_FEATURES_H
 #define SPECS_OCI_FEATURES_H
@@ -52,17 +53,14 @@ struct oci_features {
 
 extern const struct json_type oci_features_type;
 
-/* What only the layers above know.  Everything left zero is reported as absent or not supported. */
+/* What only the layers above know.  Everything left zero is reported as absent. */
 struct oci_features_input {
         struct strv mount_options;           /* names that the plan layer recognises, any order */
         struct strv seccomp_archs;           /* those that the library in use knows; empty: none is listed */
         struct strv seccomp_supported_flags; /* those that library and program can set */
         struct strmap annotations;           /* versions and the like */
         struct strv unsafe_annotations;      /* annotations that change what the runtime does */
-        bool cgroup_systemd, cgroup_systemd_user, cgroup_rdma;
-        bool seccomp, apparmor, selinux;
-        bool intel_rdt, intel_rdt_schemata, intel_rdt_monitoring;
-        bool memory_policy, mount_idmap, net_devices;
+        bool cgroup_systemd, cgroup_systemd_user;
 };
 
 /* The document in *ret.  Lists of names are sorted but for those whose order is the kernel's. */

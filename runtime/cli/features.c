@@ -19,22 +19,17 @@ static int run(const struct globals *globals, const void *options, const struct 
         (void)globals;
         (void)options;
         (void)arguments;
+        struct str_pair versions[] = {
+                { "io.github.seccomp.libseccomp.version", plan_seccomp_version() },
+                { "org.rundlet.version", VERSION },
+        };
         struct oci_features_input input = {
                 .mount_options = mount_opts_names(),
                 .seccomp_archs = plan_seccomp_archs(),
                 .seccomp_supported_flags = seccomp_flags(),
                 .cgroup_systemd = true,
                 .cgroup_systemd_user = true,
-                .cgroup_rdma = true,
-                .seccomp = true,
-                .memory_policy = true,
-                .mount_idmap = true,
-                .net_devices = true,
-                .intel_rdt = true,
-                .intel_rdt_schemata = true,
-                .intel_rdt_monitoring = true,
-                .apparmor = true,
-                .selinux = true,
+                .annotations = { versions, sizeof(versions) / sizeof(versions[0]) },
                 .unsafe_annotations = plan_annotation_names(),
         };
         struct oci_features features;

@@ -241,6 +241,7 @@ int plan_confine(struct build *b);         /* identity.c: no_new_privs, filter, 
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
 int plan_seccomp(struct build *b);    /* seccomp.c (libseccomp): STEP_SECCOMP */
 struct strv plan_seccomp_archs(void); /* seccomp.c: the spec's architectures that this libseccomp knows */
+const char *plan_seccomp_version(void); /* seccomp.c: of libseccomp */
 int plan_session(struct build *b);    /* process.c: a new session, where a fork came between */
 void plan_fds(struct build *b);       /* process.c: fds */
 int plan_exec(struct build *b);       /* process.c: exec */

@@ -70,6 +70,11 @@ struct strv plan_seccomp_archs(void) {
         return known;
 }
 
+const char *plan_seccomp_version(void) {
+        const struct scmp_version *version = seccomp_version();
+        return str_format("%u.%u.%u", version->major, version->minor, version->micro);
+}
+
 static void add_architecture(struct compiler *c, uint32_t arch) {
         for (size_t i = 0; i < c->arches.n; i++)
                 if (c->arches.at[i] == arch)

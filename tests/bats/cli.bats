@@ -220,7 +220,12 @@ commands() {
     and .linux.seccomp.enabled == true
     and (.linux.seccomp.actions | index("SCMP_ACT_NOTIFY")) and (.linux.seccomp.operators | index("SCMP_CMP_MASKED_EQ"))
     and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64")) and (.linux.seccomp.supportedFlags | index("SECCOMP_FILTER_FLAG_LOG"))
-    and .linux.mountExtensions.idmap.enabled == true
+    and .linux.mountExtensions.idmap.enabled == true and .linux.cgroup.rdma == true
+    and .linux.apparmor.enabled == true and .linux.selinux.enabled == true
+    and (.linux.memoryPolicy.modes | length) == 7 and (.linux.memoryPolicy.flags | length) == 3
+    and (.annotations["org.rundlet.version"] | test("^[0-9]+[.]")) and (.annotations | length) == 2
+    and ([.linux.capabilities[] | test("^CAP_[A-Z_]+$")] | all)
+    and ([.potentiallyUnsafeConfigAnnotations[] | test("^[a-z.][A-Za-z0-9._-]+$")] | all)
     and .linux.intelRdt == {enabled: true, schemata: true, monitoring: true} and .linux.netDevices.enabled == true' "$BATS_TEST_TMPDIR/features"
   # Each mount option, capability, namespace and seccomp name is taken by check.
   jq --slurpfile features "$BATS_TEST_TMPDIR/features" '$features[0] as $f
@@ -237,6 +242,24 @@ commands() {
   run rundlet check "$BUNDLE"
   echo "$output"
   [ "$status" = 0 ]
+}
+
+# What engines found with runc they find here: every name of its lists, and nothing that it has is refused here.  cgroup v1
+# is not; acl and noacl (not of the spec) are words for the file system.
+@test "features has everything that runc lists" {
+  runc features >"$BATS_TEST_TMPDIR/runc"
+  rundlet features >"$BATS_TEST_TMPDIR/features"
+  run jq -cn --slurpfile ours "$BATS_TEST_TMPDIR/features" --slurpfile theirs "$BATS_TEST_TMPDIR/runc" '
+    [$theirs[0] | paths(scalars) as $p | select(getpath($p) != false)
+      | {list: ($p | map(select(type == "string"))), value: getpath($p)}
+      | select(.list[0] | IN("hooks", "mountOptions", "linux"))] as $wanted
+    | [$wanted[] | select(.value as $v | .list as $l | $ours[0] | getpath($l)
+        | if type == "array" then index([$v]) == null else . != $v end)
+      | select((.list == ["linux", "cgroup", "v1"] or (.value | IN("acl", "noacl"))) | not)]
+    | if ($wanted | length) < 100 then error("hardly anything to compare") else . end'
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "$output" = '[]' ]
 }
 
 @test "the completion completes commands, options of a command and ids" {

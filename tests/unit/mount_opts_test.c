@@ -107,6 +107,7 @@ static void every_name_is_known(void) {
                 CHECK_ROW((opts.data.n == 1) == strv_has(&super, names.at[i]), names.at[i]);
         }
         CHECK(strv_has(&names, "rnostrictatime") && strv_has(&names, "runbindable") && strv_has(&names, "idmap"));
+        CHECK(strv_has(&names, "iversion") && strv_has(&names, "noiversion"));
 }
 
 int main(void) {

@@ -407,8 +407,8 @@ static void test_state(void) {
 }
 
 static void test_features(void) {
-        struct oci_features_input input = { .seccomp = true, .memory_policy = true, .mount_idmap = true };
-        struct oci_features features, nothing;
+        struct oci_features_input input = { 0 };
+        struct oci_features features;
         strv_add(&input.mount_options, "rw");
         strv_add(&input.mount_options, "ro");
         strv_add(&input.seccomp_archs, "SCMP_ARCH_X86_64");
@@ -420,11 +420,20 @@ static void test_features(void) {
         CHECK_INT(features.linux_.capabilities.n, 41);
         CHECK_INT(features.linux_.seccomp.actions.n, 9);
         CHECK_STR(str_join(&features.linux_.seccomp.archs, " "), "SCMP_ARCH_X86_64");
-        CHECK(features.linux_.mount_extensions.idmap.enabled.v && !features.linux_.apparmor.enabled.v);
-        oci_features_fill(&(struct oci_features_input){ 0 }, &nothing);
-        CHECK(nothing.linux_.seccomp.enabled.set && !nothing.linux_.seccomp.enabled.v &&
-              nothing.linux_.seccomp.actions.n == 0);
-        CHECK(nothing.linux_.memory_policy == NULL);
+        /* Every property that the config has a row for, which the comparison with the schema proves, and no other. */
+        const struct oci_features_linux *l = &features.linux_;
+        const struct opt_bool *known[] = { &l->cgroup.rdma,          &l->seccomp.enabled,
+                                           &l->apparmor.enabled,     &l->selinux.enabled,
+                                           &l->intel_rdt.enabled,    &l->intel_rdt.schemata,
+                                           &l->intel_rdt.monitoring, &l->mount_extensions.idmap.enabled,
+                                           &l->net_devices.enabled };
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                CHECK_ROW(known[i]->set && known[i]->v, str_format("features of the tables: row %zu", i));
+        CHECK_STR(str_join(&l->memory_policy->modes, " "),
+                  "MPOL_DEFAULT MPOL_BIND MPOL_INTERLEAVE MPOL_WEIGHTED_INTERLEAVE MPOL_PREFERRED MPOL_PREFERRED_MANY "
+                  "MPOL_LOCAL");
+        CHECK_INT(l->memory_policy->flags.n, 3);
+        CHECK(l->cgroup.systemd.set && !l->cgroup.systemd.v && !l->cgroup.v1.v && l->cgroup.v2.v);
         const char *text = json_write(&features, &oci_features_type, true);
         struct oci_features again;
         struct json_read_options strict = { .strict = true };
