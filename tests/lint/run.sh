@@ -143,6 +143,8 @@ tidy() {
   true
 }
 
+counts() { tests/bench/counts.sh; }
+
 rule 'layers: nobody includes what stands above' layers
 rule 'sizes of files, lines, functions and signatures' sizes
 rule 'one door a library' doors
@@ -156,4 +158,5 @@ rule 'no marks of unfinished work' marks
 rule 'no paths of a developer' own_paths
 rule 'shellcheck' shell
 rule 'clang-tidy' tidy
+rule 'instructions of what no machine decides, within 5 % of the baseline' counts
 echo "1..$n"
