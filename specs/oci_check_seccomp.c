@@ -41,14 +41,20 @@ static bool is_given(const char *text) {
 
 static void rule_metadata(struct check *c) {
         const struct oci_seccomp *s = c->linux_->seccomp;
-        if (is_given(s->listener_metadata) && !is_given(s->listener_path))
+        if (is_given(s->listener_metadata) && !is_given(oci_seccomp_listener(c->config)))
                 check_error(c, "linux.seccomp.listenerMetadata: needs listenerPath");
+}
+
+static void rule_receiver(struct check *c) {
+        const char *receiver = oci_annotation(c->config, OCI_RECEIVER);
+        if (receiver && *receiver != '/')
+                check_error(c, "annotations[\"" OCI_RECEIVER "\"]: an absolute path expected");
 }
 
 static void rule_notify(struct check *c) {
         const struct oci_seccomp *s = c->linux_->seccomp;
         /* crun takes the socket from this annotation, and engines configured for it write no listenerPath. */
-        bool has_listener = is_given(s->listener_path) || oci_annotation(c->config, "run.oci.seccomp.receiver");
+        bool has_listener = is_given(oci_seccomp_listener(c->config));
         if (s->default_action.v == OCI_ACT_NOTIFY)
                 /* The call that hands the listener over would itself wait for an answer. */
                 check_error(c, "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default");
@@ -62,6 +68,7 @@ static const struct check_rule rows[] = {
         { "config-linux.md seccomp.syscalls.names", "at least one entry", rule_names },
         { "config-linux.md seccomp.architectures", "none twice", rule_architectures },
         { "config-linux.md seccomp.listenerMetadata", "not without listenerPath", rule_metadata },
+        { "config-linux.md seccomp.listenerPath (crun's annotation)", "an absolute path", rule_receiver },
         { "config-linux.md seccomp.listenerPath", "SCMP_ACT_NOTIFY has someone to ask", rule_notify },
 };
 const struct check_rules check_seccomp_rules = { rows, sizeof(rows) / sizeof(rows[0]) };

@@ -154,6 +154,14 @@ int oci_config_read(const char *text, size_t size, const struct json_read_option
         return r;
 }
 
+const char *oci_seccomp_listener(const struct oci_config *config) {
+        const struct oci_seccomp *seccomp = config->linux_ ? config->linux_->seccomp : NULL;
+        if (!seccomp)
+                return NULL;
+        return seccomp->listener_path && *seccomp->listener_path ? seccomp->listener_path
+                                                                 : oci_annotation(config, OCI_RECEIVER);
+}
+
 const char *oci_annotation(const struct oci_config *config, const char *key) {
         for (size_t i = 0; i < config->annotations.n; i++)
                 if (str_eq(config->annotations.at[i].key, key))

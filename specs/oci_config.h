@@ -113,6 +113,10 @@ int oci_config_read(const char *text, size_t size, const struct json_read_option
 /* The value of an annotation or NULL. */
 const char *oci_annotation(const struct oci_config *config, const char *key);
 
+/* The socket of the seccomp agent: listenerPath, else crun's annotation, else NULL. */
+#define OCI_RECEIVER "run.oci.seccomp.receiver"
+const char *oci_seccomp_listener(const struct oci_config *config);
+
 /* A new config in the arena: what `rundlet spec` prints; strict by default (no_new_privs, masks, few capabilities).
  * rootless adds a user namespace mapping container 0 to uid and gid and drops what an ordinary user may not do. */
 struct oci_config *oci_config_default(bool rootless, uint32_t uid, uint32_t gid);

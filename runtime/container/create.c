@@ -23,10 +23,10 @@ int write_pid_file(const char *path, pid_t pid) {
         return r < 0 ? fail_in(r, "--pid-file %s", path) : 0;
 }
 
-int send_pidfd(const char *path, int pidfd) {
+int send_pidfd(const char *path, const char *place, int pidfd) {
         autofd fd = console_connect(path);
         int r = fd < 0 ? fd : console_send_fd(fd, "pidfd", sizeof("pidfd") - 1, pidfd);
-        return r < 0 ? fail_in(r, "--pidfd-socket") : 0;
+        return r < 0 ? fail_in(r, "%s", place) : 0;
 }
 
 /* Later we may stand elsewhere, and the record must mean the same to everybody. */

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define RECEIVER "run.oci.pidfd_receiver"
+
 /* -- small facts for the record -- */
 
 static const char *now_text(void) {
@@ -318,6 +320,13 @@ static int pass_hooks_barrier(struct creation *c) {
 }
 
 /* Durable first, then the word to the child that it may live without us. */
+/* --pidfd-socket, and crun's annotation for it. */
+static int tell_pidfd(const struct creation *c) {
+        const char *receiver = oci_annotation(c->prepared.config, RECEIVER);
+        int r = c->options->pidfd_socket ? send_pidfd(c->options->pidfd_socket, "--pidfd-socket", c->child.pidfd) : 0;
+        return r < 0 || !receiver ? r : send_pidfd(receiver, "annotations[\"" RECEIVER "\"]", c->child.pidfd);
+}
+
 static int commit(struct creation *c) {
         const struct container_options *options = c->options;
         int r = process_remember(c->child.pid, c->child.pidfd, &c->record);
@@ -332,8 +341,8 @@ static int commit(struct creation *c) {
                 c->wrote_pid_file = true; /* a failure may come after the file was replaced */
                 r = write_pid_file(options->pid_file, c->child.pid);
         }
-        if (r == 0 && options->pidfd_socket)
-                r = send_pidfd(options->pidfd_socket, c->child.pidfd);
+        if (r == 0)
+                r = tell_pidfd(c);
         /* run: its startContainer hooks are next. */
         c->hooks_ran = c->hooks_ran || !c->waits_for_start;
         if (r == 0)

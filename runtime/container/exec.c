@@ -172,7 +172,7 @@ static int commit(struct entering *e) {
         if (r == 0 && e->options->pid_file)
                 r = write_pid_file(e->options->pid_file, e->child.pid);
         if (r == 0 && e->options->pidfd_socket)
-                r = send_pidfd(e->options->pidfd_socket, e->child.pidfd);
+                r = send_pidfd(e->options->pidfd_socket, "--pidfd-socket", e->child.pidfd);
         if (r == 0)
                 r = spawn_go(&e->child);
         return r < 0 ? r : timing_phase("execve", spawn_await_exec(&e->child));

@@ -37,7 +37,7 @@ int container_poststart(struct container *container, const struct oci_config *co
  */
 int write_pid_file(const char *path, pid_t pid);
 
-/* The process's pidfd to the engine that listens at path. */
-int send_pidfd(const char *path, int pidfd);
+/* The process's pidfd to the engine that listens at path; place stands in front of failures. */
+int send_pidfd(const char *path, const char *place, int pidfd);
 
 #endif

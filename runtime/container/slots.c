@@ -25,7 +25,7 @@ void slots_close(int slot[SLOT_MAX]) {
 
 static bool has_listener(const struct oci_config *config) {
         const struct oci_seccomp *seccomp = config->linux_ ? config->linux_->seccomp : NULL;
-        if (!seccomp || !seccomp->listener_path)
+        if (!seccomp || !oci_seccomp_listener(config))
                 return false;
         for (size_t i = 0; i < seccomp->syscalls.n; i++)
                 if (seccomp->syscalls.at[i].action.v == OCI_ACT_NOTIFY)
@@ -36,7 +36,7 @@ static bool has_listener(const struct oci_config *config) {
 int slots_fill_notify(const struct oci_config *config, int slot[SLOT_MAX], int *ret_state) {
         if (!has_listener(config))
                 return 0;
-        int fd = console_connect(config->linux_->seccomp->listener_path);
+        int fd = console_connect(oci_seccomp_listener(config));
         if (fd < 0)
                 return fail_in(fd, "linux.seccomp.listenerPath");
         slot[SLOT_NOTIFY] = fd;
@@ -96,6 +96,11 @@ static int fill_state(struct creation *c) {
         const struct oci_hooks *hooks = c->prepared.config->hooks;
         if (!hooks || hooks->create_container.n + hooks->start_container.n == 0)
                 return 0;
+        int r = hooks_output(&state.annotations, "stdout", c->record.bundle, &c->slot[SLOT_HOOK_STDOUT]);
+        if (r == 0)
+                r = hooks_output(&state.annotations, "stderr", c->record.bundle, &c->slot[SLOT_HOOK_STDERR]);
+        if (r < 0)
+                return r;
         c->slot[SLOT_STATE] = hooks_state_fd(&state);
         if (c->slot[SLOT_STATE] < 0)
                 return c->slot[SLOT_STATE];

@@ -63,7 +63,7 @@ static void running_release(struct running *running) {
 struct start {
         const struct oci_hook *hook;
         const char *cwd;
-        int input, output, failed;
+        int input, output, errors, failed;
         pid_t parent;
 };
 
@@ -80,7 +80,7 @@ static void become_hook(const struct start *start) {
                 (void)signal(number, SIG_DFL);
         (void)sigemptyset(&empty);
         (void)sigprocmask(SIG_SETMASK, &empty, NULL);
-        ready = ready && dup2(start->input, 0) == 0 && dup2(start->output, 1) == 1 && dup2(start->output, 2) == 2;
+        ready = ready && dup2(start->input, 0) == 0 && dup2(start->output, 1) == 1 && dup2(start->errors, 2) == 2;
         ready = ready && chdir(start->cwd) == 0 && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
         if (ready)
                 (void)execve(start->hook->path, (char *const *)(uintptr_t)args, (char *const *)(uintptr_t)env);
@@ -106,19 +106,46 @@ static int pipe_above(int ends[2]) {
         return ends[0] < 0 || ends[1] < 0 ? fail(errno, "pipe") : 0;
 }
 
+int hooks_output(const struct strmap *annotations, const char *stream, const char *cwd, int *ret_fd) {
+        const char *name = str_format("run.oci.hooks.%s", stream), *path = NULL;
+        for (size_t i = 0; i < annotations->n; i++)
+                if (str_eq(annotations->at[i].key, name))
+                        path = annotations->at[i].value;
+        *ret_fd = -1;
+        if (!path)
+                return 0;
+        /* A FIFO that nobody reads is an error, not a wait. */
+        autofd fd = above_standard(open(*path == '/' ? path : str_path(cwd, path),
+                                        O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600));
+        if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0)
+                return fail(errno, "annotations[\"%s\"]: open %s", name, path);
+        *ret_fd = fd_take(&fd);
+        return 0;
+}
+
 static int start_hook(const struct oci_hook *hook, const struct oci_state *state, const char *cwd,
                       struct running *ret) {
-        int output[2] = { -1, -1 }, failed[2] = { -1, -1 };
+        int output[2] = { -1, -1 }, failed[2] = { -1, -1 }, streams[2] = { -1, -1 };
         autofd input = above_standard(hooks_state_fd(state));
         int r = input < 0 ? input : pipe_above(output);
         if (r == 0)
                 r = pipe_above(failed);
+        if (r == 0)
+                r = hooks_output(&state->annotations, "stdout", cwd, &streams[0]);
+        if (r == 0)
+                r = hooks_output(&state->annotations, "stderr", cwd, &streams[1]);
         ret->output = output[0];
         ret->failed = failed[0];
-        autofd output_end = output[1], failed_end = failed[1];
+        autofd output_end = output[1], failed_end = failed[1], to_stdout = streams[0], to_stderr = streams[1];
         if (r < 0)
                 return r;
-        struct start start = { hook, cwd, input, output_end, failed_end, getpid() };
+        struct start start = { hook,
+                               cwd,
+                               input,
+                               to_stdout < 0 ? output_end : to_stdout,
+                               to_stderr < 0 ? output_end : to_stderr,
+                               failed_end,
+                               getpid() };
         ret->pid = fork();
         if (ret->pid == 0)
                 become_hook(&start);

@@ -13,6 +13,8 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
+#define CRUN_OFFSET "run.oci.timens_offset"
+
 struct join {
         size_t index; /* in linux.namespaces */
         int64_t kind;
@@ -66,17 +68,48 @@ static bool maps_root(const struct oci_linux *linux_) {
         return uid && gid;
 }
 
+/* crun's way to say it, as the lines of the kernel's file: "monotonic 60 0", or the number of the clock. */
+static int add_offset_of_crun(struct build *b) {
+        const char *text = oci_annotation(b->config, CRUN_OFFSET);
+        struct strv lines = str_split(text ? text : "", '\n', true);
+        for (size_t i = 0; i < lines.n; i++) {
+                struct strv words = str_split(lines.at[i], ' ', true);
+                uint64_t nanoseconds;
+                int64_t seconds;
+                const char *clock = words.n == 3 ? words.at[0] : "";
+                if (str_eq(clock, "1"))
+                        clock = "monotonic";
+                if (str_eq(clock, "7"))
+                        clock = "boottime";
+                if ((!str_eq(clock, "monotonic") && !str_eq(clock, "boottime")) ||
+                    parse_i64(words.at[1], INT64_MIN, INT64_MAX, &seconds) < 0 ||
+                    parse_u64(words.at[2], 0, 999999999, &nanoseconds) < 0)
+                        return fail_words(EINVAL,
+                                          "annotations[\"" CRUN_OFFSET
+                                          "\"]: %s: a clock (monotonic, boottime), seconds "
+                                          "and nanoseconds expected",
+                                          str_printable(lines.at[i]));
+                strv_add(&b->plan->time_offsets,
+                         str_format("%s %lld %u", clock, (long long)seconds, (unsigned)nanoseconds));
+        }
+        return 0;
+}
+
 /* Unsharing time moves only children, so the parent does it around clone; who has no right to that lets the child do it
  * and enter at execve. */
-static void add_time(struct build *b) {
+static int add_time(struct build *b) {
         struct plan *plan = b->plan;
         const struct oci_linux *linux_ = b->config->linux_;
+        int r = add_offset_of_crun(b);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < linux_->time_offsets.n; i++) {
                 const struct oci_time_offset *offset = &linux_->time_offsets.at[i];
                 strv_add(&plan->time_offsets,
                          str_format("%s %lld %u", offset->key, (long long)offset->secs, offset->nanosecs));
         }
         plan->unshares_time = b->probe->is_root;
+        return 0;
 }
 
 static int add_time_in_child(struct build *b) {
@@ -135,11 +168,13 @@ static int sort_out(struct build *b, struct joins *joins, uint64_t *ret_kinds) {
                     (kind == CLONE_NEWCGROUP && !b->probe->has_cgroup_namespace))
                         return fail_words(ENOTSUP, "linux.namespaces[%zu]: this kernel has no %s namespaces", i,
                                           kind_name(kind));
-                if (!namespace->path && kind == CLONE_NEWTIME)
-                        add_time(b);
-                else if (!namespace->path)
+                int r = 0;
+                if (namespace->path)
+                        r = add_open(b, joins, i, kind);
+                else if (kind == CLONE_NEWTIME)
+                        r = add_time(b);
+                else
                         *ret_kinds |= (uint64_t)kind;
-                int r = namespace->path ? add_open(b, joins, i, kind) : 0;
                 if (r < 0)
                         return r;
         }

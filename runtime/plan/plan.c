@@ -11,12 +11,26 @@
 #include <string.h>
 
 static const char *const fixed_slots[SLOT_FREE] = {
-        [SLOT_SYNC] = "sync",     [SLOT_ROOTFS] = "rootfs",   [SLOT_ROOT] = "root",
-        [SLOT_PROC] = "proc",     [SLOT_NULL] = "null",       [SLOT_EMPTY] = "empty",
-        [SLOT_TTY] = "tty",       [SLOT_CONSOLE] = "console", [SLOT_START] = "start",
-        [SLOT_STATE] = "state",   [SLOT_NOTIFY] = "notify",   [SLOT_NOTIFY_STATE] = "notify-state",
-        [SLOT_TARGET] = "target", [SLOT_MOUNT] = "mount",     [SLOT_PIDNS] = "pidns",
-        [SLOT_PIDFD] = "pidfd",   [SLOT_CGROUP] = "cgroup", [SLOT_RULESET] = "ruleset",
+        [SLOT_SYNC] = "sync",
+        [SLOT_ROOTFS] = "rootfs",
+        [SLOT_ROOT] = "root",
+        [SLOT_PROC] = "proc",
+        [SLOT_NULL] = "null",
+        [SLOT_EMPTY] = "empty",
+        [SLOT_TTY] = "tty",
+        [SLOT_CONSOLE] = "console",
+        [SLOT_START] = "start",
+        [SLOT_STATE] = "state",
+        [SLOT_NOTIFY] = "notify",
+        [SLOT_NOTIFY_STATE] = "notify-state",
+        [SLOT_TARGET] = "target",
+        [SLOT_MOUNT] = "mount",
+        [SLOT_PIDNS] = "pidns",
+        [SLOT_PIDFD] = "pidfd",
+        [SLOT_CGROUP] = "cgroup",
+        [SLOT_RULESET] = "ruleset",
+        [SLOT_HOOK_STDOUT] = "hook-stdout",
+        [SLOT_HOOK_STDERR] = "hook-stderr",
 };
 
 struct plan *plan_new(void) {

@@ -137,11 +137,13 @@ static void add_i386_call(struct compiler *c, struct filter_call call, const str
         filter_add(&c->filter, &call);
 }
 
-static void add_call(struct compiler *c, const char *name, uint32_t action, const struct oci_seccomp_syscall *rule) {
+/* native: its number on the first architecture, which is asked already. */
+static void add_call(struct compiler *c, const char *name, int native, uint32_t action,
+                     const struct oci_seccomp_syscall *rule) {
         for (size_t i = 0; i < c->arches.n; i++) {
                 uint32_t arch = c->arches.at[i];
                 struct i386_doors doors;
-                int number = seccomp_syscall_resolve_name_arch(arch, name);
+                int number = i == 0 ? native : seccomp_syscall_resolve_name_arch(arch, name);
                 struct filter_call call = {
                         .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch,
                         .number = (uint32_t)number,
@@ -158,7 +160,7 @@ static void add_call(struct compiler *c, const char *name, uint32_t action, cons
 
 /* The child hands the listener over with sendmsg, which nobody could answer for before it is handed over. */
 static int check_notify(struct compiler *c, const char *place, const char *name) {
-        if (!c->profile->listener_path)
+        if (!oci_seccomp_listener(c->build->config))
                 return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY without linux.seccomp.listenerPath", place);
         if (str_eq(name, "sendmsg"))
                 return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY on sendmsg: the listener could never be handed over",
@@ -183,7 +185,8 @@ static int add_rule(struct compiler *c, size_t index) {
                 plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough",
                           place);
         for (size_t i = 0; i < rule->names.n; i++) {
-                if (seccomp_syscall_resolve_name(rule->names.at[i]) == __NR_SCMP_ERROR) {
+                int number = seccomp_syscall_resolve_name(rule->names.at[i]);
+                if (number == __NR_SCMP_ERROR) {
                         if (!strv_has(&c->unknown, rule->names.at[i]))
                                 strv_add(&c->unknown, str_printable(rule->names.at[i]));
                         continue;
@@ -191,7 +194,7 @@ static int add_rule(struct compiler *c, size_t index) {
                 r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, place, rule->names.at[i]) : 0;
                 if (r < 0)
                         return r;
-                add_call(c, rule->names.at[i], action, rule);
+                add_call(c, rule->names.at[i], number, action, rule);
         }
         return 0;
 }

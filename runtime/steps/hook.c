@@ -10,13 +10,15 @@
 #define MS_PER_SECOND 1000
 #define NS_PER_MS     1000000
 
-/* In the new process: the state as standard input, everything said goes to standard error, nothing else is open.  The
- * init image has default signals already. */
+/* In the new process: the state as standard input, everything said goes to standard error or to the files that were
+ * opened for it, nothing else is open.  The init image has default signals already. */
 __attribute__((noreturn)) static void become_hook(const struct step *step, const struct context *context, int state) {
         const struct hook_data *hook = (const void *)step_text(context, step->b);
         const char *const *args = step_strings(context, hook->args), *const *env = step_strings(context, hook->env);
+        int out = slot_fd(context, SLOT_HOOK_STDOUT), err = slot_fd(context, SLOT_HOOK_STDERR);
         if (args && env && sys_setpgid(0, 0) >= 0 && sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) >= 0 &&
-            sys_lseek(state, 0, SEEK_SET) >= 0 && sys_dup3(state, 0, 0) >= 0 && sys_dup3(2, 1, 0) >= 0 &&
+            sys_lseek(state, 0, SEEK_SET) >= 0 && sys_dup3(state, 0, 0) >= 0 &&
+            sys_dup3(out < 0 ? 2 : out, 1, 0) >= 0 && (err < 0 || sys_dup3(err, 2, 0) >= 0) &&
             sys_close_range(3, ~0u, 0) >= 0 && sys_chdir("/") >= 0)
                 (void)sys_execve(step_text(context, step->a), args, env);
         sys_exit(EXIT_UNABLE);

@@ -33,6 +33,8 @@ enum slot {
         SLOT_PIDFD,        /* pidfd of the process whose namespaces are joined (exec) */
         SLOT_CGROUP,       /* the container's cgroup folder, filled by the caller before the open lane */
         SLOT_RULESET,      /* of Landlock, until it holds */
+        SLOT_HOOK_STDOUT,  /* where hooks that run in the child say what they have to say; empty: standard error */
+        SLOT_HOOK_STDERR,
         SLOT_FREE = 20     /* the builder numbers its own from here with plan_slot() */
 };
 #define SLOT_MAX 1024
@@ -103,7 +105,7 @@ enum step_kind {
         STEP_CAPS,    /* struct step_caps b: capset, and the ambient set */
         STEP_NNP,     /* no_new_privs */
         STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; listener to SLOT_NOTIFY */
-        STEP_CWD,     /* chdir a, made when missing; below the root, through no link of proc */
+        STEP_CWD,     /* chdir a, made when missing if flags; below the root, through no link of proc */
         STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
                        * memfds that later steps need (sync, start, state, notify, tty) only close-on-exec */

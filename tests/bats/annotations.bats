@@ -42,3 +42,32 @@ cookie() { # PID
   rundlet features | jq -e '.potentiallyUnsafeConfigAnnotations | index("org.rundlet.landlock") and index("org.rundlet.net.")'
   rundlet features | jq -e '.linux.apparmor.enabled and .linux.selinux.enabled'
 }
+
+@test "annotations of crun: where hooks' output goes, a pidfd, offsets of the clocks" {
+  local word
+  for word in createRuntime createContainer startContainer poststart poststop; do
+    config --arg word "$word" '.hooks[$word] = [{path: "/bin/sh", args: ["sh", "-c", "echo \($word) says; echo \($word) complains >&2"]}]'
+  done
+  config --arg dir "$BATS_TEST_TMPDIR" '.annotations = {"run.oci.hooks.stdout": "\($dir)/said", "run.oci.hooks.stderr": "complained",
+      "run.oci.pidfd_receiver": "\($dir)/pidfd", "run.oci.timens_offset": "monotonic 5000000 0\n7 6000000 999999999\n"}
+    | .linux.namespaces += [{type: "time"}]'
+  echo before >"$BATS_TEST_TMPDIR/said"
+  "$PTY" --pidfd-socket "$BATS_TEST_TMPDIR/pidfd" >"$BATS_TEST_TMPDIR/came" 2>&1 3>&- 4>&- &
+  wait_for test -S "$BATS_TEST_TMPDIR/pidfd"
+  payload sh -c 'cat /proc/uptime'
+  run -0 run_payload
+  [ "${output%%.*}" -ge 6000000 ]
+  wait_for grep -q . "$BATS_TEST_TMPDIR/came"
+  cat "$BATS_TEST_TMPDIR/came"
+  [ "$(sort "$BATS_TEST_TMPDIR/said" | xargs)" = 'before createContainer says createRuntime says poststart says poststop says startContainer says' ]
+  [ "$(sort "$BUNDLE/complained" | cut -d' ' -f2 | uniq -c | xargs)" = '5 complains' ]
+
+  for value in 'banana 1 1' 'monotonic 1' 'monotonic 1 1000000000' 'boottime x 0' '1 2 3 4'; do
+    config --arg value "$value" '.annotations = {"run.oci.timens_offset": $value}'
+    run ! rundlet check "$BUNDLE"
+    [[ $output = *"annotations[\"run.oci.timens_offset\"]: $value: a clock (monotonic, boottime), seconds and nanoseconds expected"* ]]
+  done
+  config '.annotations = {"run.oci.hooks.stdout": "/no/where/x"}'
+  run ! run_payload true
+  [[ $output = *'annotations["run.oci.hooks.stdout"]: open /no/where/x: '* ]]
+}
