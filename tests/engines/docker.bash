@@ -50,5 +50,5 @@ docker_clean() { # [NAME...]
 
 docker_is_clean() { # HOW-MANY-STAY
   [ "$(find "$STATES" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" = "$1" ] &&
-    [ "$(find /sys/fs/cgroup/docker -mindepth 1 -maxdepth 1 -type d 2>/dev/null | wc -l)" = "$1" ]
+    [ "$(find /sys/fs/cgroup/docker -regextype posix-extended -regex '.*/[0-9a-f]{64}' 2>/dev/null | wc -l)" = "$1" ]
 }

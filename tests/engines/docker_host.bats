@@ -6,7 +6,10 @@ load docker
 
 setup_file() {
   image
-  docker_start
+  # BuildKit knows its runtime by the name runc alone.
+  mkdir "$ENGINES/path"
+  ln -s "$RUNTIME" "$ENGINES/path/runc"
+  PATH=$ENGINES/path:$PATH docker_start
   docker import --change 'CMD ["sh"]' "$ENGINES/box.tar" box >/dev/null
 }
 
@@ -41,12 +44,12 @@ is_updated() {
   docker network rm lan
 }
 
-@test "docker build: RUN, USER, WORKDIR, COPY" {
+@test "docker build: RUN, USER, WORKDIR, COPY; by the classic builder and by BuildKit" {
   mkdir "$ENGINES/context"
   echo copied >"$ENGINES/context/file"
   cat >"$ENGINES/context/Dockerfile" <<'END'
 FROM box
-RUN echo "built by $(id -u)" >/made
+RUN echo "built by $(id -u)" >/made; ls -di /proc/1 | wc -l >>/made
 ENV WORD=value
 USER user
 WORKDIR /tmp/work
@@ -54,10 +57,16 @@ RUN echo "$WORD $(id -u) $(pwd)" >/tmp/second
 COPY file /file
 CMD cat /made /tmp/second /file
 END
-  DOCKER_BUILDKIT=0 docker build --tag built "$ENGINES/context"
-  is $'built by 0\nvalue 1000 /tmp/work\ncopied' docker run --rm built
-  printf 'FROM box\nRUN exit 3\n' >"$ENGINES/context/Dockerfile"
-  DOCKER_BUILDKIT=0 ends 3 docker build "$ENGINES/context"
+  mkdir "$ENGINES/bad"
+  printf 'FROM box\nRUN exit 3\n' >"$ENGINES/bad/Dockerfile"
+  for kit in 0 1; do
+    DOCKER_BUILDKIT=$kit docker build --tag "built$kit" "$ENGINES/context"
+    is $'built by 0\n1\nvalue 1000 /tmp/work\ncopied' docker run --rm "built$kit"
+    DOCKER_BUILDKIT=$kit run docker build "$ENGINES/bad"
+    echo "$output"
+    [ "$status" != 0 ]
+    [[ $output == *"exit 3"*" 3"* ]]
+  done
   docker_clean
 }
 
