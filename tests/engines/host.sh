@@ -5,7 +5,7 @@
 #
 #   tests/native.sh tests/engines/host.sh bats tests/engines/podman.bats      and the same by tests/vm/run.sh
 #
-# Inside, $ENGINES is a folder on a disk: $ENGINES/etc has all the drop-ins, as `make install` puts them into /etc.
+# Inside, $ENGINES is a folder on a disk, else in memory; $ENGINES/etc has the drop-ins as `make install` puts them into /etc.
 # Environment: BUILD (build), RUNTIME (BUILD/rundlet), whose place stands in the drop-ins.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,6 +23,8 @@ if [ "${1:-}" = --inside ]; then
   # The locks of nft and iptables, and what users expect.
   mkdir -p /run/lock /run/user/4242
   chown 4242:4242 /run/user/4242
+  # No overlay lies on another one, which this folder may be on.
+  [ -n "${RUNDLET_EXT4:-}" ] || mount -t tmpfs -o mode=755 tmpfs "$ENGINES"
   mkdir -p "$ENGINES/etc" "$ENGINES/bin" "$ENGINES/tmp"
   chmod 1777 "$ENGINES/tmp"
   # Where every user reaches it, as an installed one.
