@@ -16,7 +16,7 @@ struct mounts_file {
 static const struct json_field mounts_file_fields[] = {
         LIST(mounts_file, "mounts", mounts, oci_mount),
 };
-static const TYPE(mounts_file);
+static TYPE(mounts_file);
 
 /* The reader knows objects: the array becomes the only key of one. */
 static int read_mounts(const char *path, struct mounts_file *ret) {
