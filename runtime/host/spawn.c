@@ -435,6 +435,14 @@ static int hear(struct child *child, struct step_message *ret) {
         }
 }
 
+static int run_ready_lane(const struct child *child) {
+        struct context context = { .pid = child->pid, .start = -1 };
+        struct lane steps = plan_lane(child->plan, LANE_READY);
+        size_t step = 0;
+        int r = steps_run(&steps, &context, &step);
+        return r < 0 ? fail_step(child->plan, LANE_READY, step, -r) : 0;
+}
+
 int spawn_await(struct child *child, enum step_message_type want) {
         struct step_message message;
         int r = hear(child, &message);
@@ -442,6 +450,8 @@ int spawn_await(struct child *child, enum step_message_type want) {
                 return fail_silent(child);
         if (r > 0 && message.type != want)
                 return fail_words(EPROTO, "the container's process said '%c' instead of '%c'", message.type, want);
+        if (r > 0 && want == MESSAGE_READY)
+                r = run_ready_lane(child);
         return r < 0 ? r : 0;
 }
 

@@ -11,7 +11,8 @@
 #include "specs/oci_config.h"
 #include "specs/oci_linux.h"
 
-enum plan_lane { LANE_OPEN, LANE_CHILD, LANE_HOST, LANES };
+/* LANE_READY: the parent's too, once the child's process is the last one and ready. */
+enum plan_lane { LANE_OPEN, LANE_CHILD, LANE_HOST, LANE_READY, LANES };
 
 /* A cgroup v2 limit: one write to one file of the container's cgroup.  The host lane carries it out. */
 struct cgroup_write {

@@ -26,7 +26,9 @@ struct out {
         const char *bundle; /* printed as "."; NULL: paths stay as they are */
 };
 
-static const char *const lanes[LANES] = { [LANE_OPEN] = "open", [LANE_CHILD] = "child", [LANE_HOST] = "host" };
+static const char *const lanes[LANES] = {
+        [LANE_OPEN] = "open", [LANE_CHILD] = "child", [LANE_HOST] = "host", [LANE_READY] = "ready"
+};
 
 /* -- text -- */
 
@@ -577,6 +579,7 @@ char *plan_print(const struct plan *plan, const struct plan_options *options) {
         print_clone(&out);
         print_lane(&out, LANE_CHILD);
         print_lane(&out, LANE_HOST);
+        print_lane(&out, LANE_READY);
         put(&out, plan_print_limits(plan));
         return out.text;
 }

@@ -82,6 +82,12 @@ static void add_oom_score(struct build *b) {
                  .b = plan_text(b->plan, str_format("%d", b->process->oom_score_adj.v)));
 }
 
+/* The fork of exec is the last step but few: SCHED_DEADLINE would not let it happen, SCHED_FLAG_RESET_ON_FORK would let
+ * it lose the policy, and the process behind it has no rights any more.  So there the parent does it. */
+static enum plan_lane scheduler_lane(const struct build *b) {
+        return is_exec(b) && b->plan->joins_pidns ? LANE_READY : LANE_CHILD;
+}
+
 static void add_scheduler(struct build *b) {
         const struct oci_scheduler *s = b->process->scheduler;
         if (!s)
@@ -97,7 +103,7 @@ static void add_scheduler(struct build *b) {
                 .sched_period = s->period.v,
         };
         b->plan->place = "process.scheduler";
-        plan_add(b->plan, LANE_CHILD, STEP_SCHED,
+        plan_add(b->plan, scheduler_lane(b), STEP_SCHED,
                  .b = plan_bytes(b->plan, &attr, sizeof(attr), _Alignof(struct sched_attr)));
 }
 

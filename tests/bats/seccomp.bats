@@ -274,7 +274,8 @@ start_agent() {
   notify_profile
   start_agent
   for nnp in true false; do
-    config --argjson nnp "$nnp" '.process.noNewPrivileges = $nnp | .process.user.uid = 1000'
+    config --argjson nnp "$nnp" '.process.noNewPrivileges = $nnp | .process.user.uid = 1000
+      | .linux.seccomp.flags = if $nnp then [] else ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] end'
     # crun's annotation names the agent as well
     [ "$nnp" = true ] || config '.annotations["run.oci.seccomp.receiver"] = .linux.seccomp.listenerPath | del(.linux.seccomp.listenerPath)'
     expect <<-'EOT'

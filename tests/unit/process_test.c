@@ -100,6 +100,17 @@ static void test_scheduling(void) {
         CHECK_INT(plan_case_step(b->plan, LANE_CHILD, STEP_PERSONALITY, 0)->flags, 8);
 }
 
+/* exec's fork comes late: a policy that forbids or forgets it is given to what comes out of it. */
+static void test_scheduler_after_fork(void) {
+        struct build *b = plan_case_build(&(struct plan_case){
+                .process = USER(0, 0) ",\"scheduler\":{\"policy\":\"SCHED_FIFO\",\"priority\":1}" });
+        struct oci_process process = *b->process;
+        b->process = &process;
+        b->plan->joins_pidns = true;
+        CHECK(plan_process(b) == 0 && !plan_case_step(b->plan, LANE_CHILD, STEP_SCHED, 0) &&
+              plan_case_step(b->plan, LANE_READY, STEP_SCHED, 0));
+}
+
 static void test_memory_policy(void) {
         struct build *b = built(NULL,
                                 "\"memoryPolicy\":{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0-1,65\","
@@ -212,6 +223,7 @@ int main(void) {
         test_rlimits();
         test_oom_score();
         test_scheduling();
+        test_scheduler_after_fork();
         test_memory_policy();
         test_exec_affinity();
         test_exec();
