@@ -63,11 +63,13 @@ static int check_runtime_dir(const char *path) {
 
 static int default_root(const char **ret_path, bool *ret_sticky) {
         const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
-        if (probe_get()->is_root) {
+        bool has_dir = runtime_dir && *runtime_dir;
+        /* Root of a user namespace only, in a container maybe, has a /run of its own or was told of a better place. */
+        if (probe_get()->is_root || (probe_get()->uid == 0 && !has_dir)) {
                 *ret_path = "/run/rundlet";
                 return 0;
         }
-        if (!runtime_dir || !*runtime_dir)
+        if (!has_dir)
                 return fail_hint(fail_words(ENOENT, "find a place for the state: XDG_RUNTIME_DIR is not set"),
                                  "set it, or name a folder with --root");
         int r = check_runtime_dir(runtime_dir);

@@ -193,6 +193,17 @@ teardown() {
   wait_for test ! -e "/proc/$pid"
 }
 
+@test "root of a user namespace without XDG_RUNTIME_DIR has its state in /run, as in a container" {
+  config '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+  payload id -u
+  # shellcheck disable=SC2016 # for the inner shell
+  run in_userns unshare --mount sh -c 'mount -t tmpfs tmpfs /run && unset XDG_RUNTIME_DIR && "$1" run --keep --bundle "$2" "$3" &&
+    ls /run/rundlet && "$1" delete "$3" && ls /run/rundlet' sh "$BATS_TEST_TMPDIR/tester/runtime" "$BUNDLE" "$ID" </dev/null
+  echo "$output"
+  [ "$status" = 0 ]
+  [ "${lines[*]}" = "0 $ID" ]
+}
+
 @test "no cgroup is delegated: a path that is named is given up once and said, limits are an error" {
   config --arg path "/$ID" '.linux.cgroupsPath = $path'
   run run_as_tester echo ready
