@@ -64,7 +64,7 @@ static int add_device(struct build *b, size_t index) {
                 return bind_node(b, path);
         dev_t dev = kind == S_IFIFO ? 0 : makedev((unsigned)device->major.v, (unsigned)device->minor.v);
         plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT, .a = plan_text(b->plan, path),
-                 .flags = NODE(kind | mode, dev), .more = IDS(device->uid.v, device->gid.v));
+                 .flags = NODE(kind | mode | NODE_EXACT, dev), .more = IDS(device->uid.v, device->gid.v));
         return 0;
 }
 

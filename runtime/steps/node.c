@@ -32,7 +32,7 @@ static bool is_equal_node(int dir, const char *name, mode_t mode, uint32_t dev) 
 
 int step_node(const struct step *step, struct context *context) {
         const char *path = step_text(context, step->a), *name;
-        mode_t mode = LOW32(step->flags);
+        mode_t mode = LOW32(step->flags) & ~NODE_EXACT;
         uint32_t dev = HIGH32(step->flags);
         int root = slot_fd(context, step->slot);
         if (root < 0 || !path)
@@ -44,7 +44,7 @@ int step_node(const struct step *step, struct context *context) {
         if (r == -EEXIST) {
                 if (is_equal_node(parent, name, mode, dev))
                         return 0;
-                r = sys_unlinkat(parent, name, 0);
+                r = LOW32(step->flags) & NODE_EXACT ? -EEXIST : sys_unlinkat(parent, name, 0);
                 if (r >= 0)
                         r = sys_mknodat(parent, name, mode, dev);
         }

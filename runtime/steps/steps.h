@@ -58,7 +58,8 @@ enum step_kind {
         STEP_COPYUP, /* copy the tree of folder slot into folder into (tmpcopyup), bounded */
         STEP_MASK,   /* cover a in slot: a folder by a clone of SLOT_EMPTY, else by one of SLOT_NULL; absent is fine */
         STEP_READONLY, /* bind a in slot over itself with attributes flags set, recursively; absent is fine */
-        STEP_NODE,  /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal one stays */
+        STEP_NODE,  /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal one stays,
+                     * another file makes room, or with NODE_EXACT in the mode is an error */
         STEP_LINK,  /* make symbolic link a in slot pointing to b; an existing entry is left alone */
         STEP_WRITE, /* one write(2) of b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
         STEP_PIVOT, /* pivot_root into slot, detach the old root, chdir "/" */
@@ -129,6 +130,7 @@ enum target_flags {
 
 #define ATTR(set, clear) ((uint64_t)(uint32_t)(set) | (uint64_t)(uint32_t)(clear) << 32)
 #define NODE(mode, dev)  ((uint64_t)(uint32_t)(mode) | (uint64_t)(uint32_t)(dev) << 32)
+#define NODE_EXACT       (1u << 20)
 #define IDS(uid, gid)    ((uint64_t)(uint32_t)(uid) | (uint64_t)(uint32_t)(gid) << 32)
 #define LOW32(x)         ((uint32_t)(x))
 #define HIGH32(x)        ((uint32_t)((x) >> 32))
