@@ -160,7 +160,7 @@ untagged() {
   [ "$(snapshot)" = "$before" ]
   container A
   attach_dual web "$A" 2
-  [ "$(net plan detach web | grep -c "$(link_of web)")" = 4 ]
+  [ "$(net plan detach web | grep -c "$(link_of web)")" = 3 ]
   [[ $(net plan detach web) == *"host     delete link $(link_of web)"* ]]
   [[ $(net plan detach web) == *"set $(link_of web) down"*"take away the rules of $(link_of web)"*"delete link"* ]]
   [ "$(ours)" = 1 ]
