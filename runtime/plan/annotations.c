@@ -7,13 +7,16 @@
 #include "runtime/plan/resources.h"
 
 #include "specs/base/err.h"
+#include "specs/oci_shape.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
-#define OWN  "org.rundlet."
-#define OOM  OWN "memory.oom.group"
-#define CORE OWN "core-scheduling"
+#define OWN      "org.rundlet."
+#define OOM      OWN "memory.oom.group"
+#define CORE     OWN "core-scheduling"
+#define DELEGATE "run.oci.delegate-cgroup"
 
 /* A name that ends with a dot stands for all that begin with it.  refused: why, NULL for those that are followed. */
 static const struct {
@@ -27,6 +30,7 @@ static const struct {
         { OOM, NULL },
         { CORE, NULL },
         { "org.systemd.property.", NULL },
+        { DELEGATE, NULL },
         { "run.oci.hooks.stderr", NULL },
         { "run.oci.hooks.stdout", NULL },
         { "run.oci.keep_original_groups", NULL },
@@ -36,7 +40,6 @@ static const struct {
         { "run.oci.seccomp_fail_unknown_syscall", NULL },
         { "run.oci.systemd.subgroup", NULL },
         { "run.oci.timens_offset", NULL },
-        { "run.oci.delegate-cgroup", "the container's own cgroup is handed over where its config says so" },
         { "run.oci.handler", "rundlet has no handlers: a container is run by the kernel alone" },
         { "run.oci.seccomp.plugins", "rundlet loads no foreign code" },
         { "run.oci.seccomp_bpf_data", "a filter is made of linux.seccomp only" },
@@ -103,6 +106,26 @@ int plan_oom_group(struct build *b) {
                                                           .value = "1",
                                                           .place = "annotations[\"" OOM "\"]" });
         return r;
+}
+
+/* The payload begins in a cgroup of its own below the container's, which its cgroup namespace shows as the root: the
+ * limits are above it, all else is its affair.  It makes the folder itself, so that it is its owner's. */
+int plan_delegate_cgroup(struct build *b) {
+        const char *name = oci_annotation(b->config, DELEGATE);
+        if (!name || !*name)
+                return 0;
+        name += *name == '/';
+        const char *why = oci_shape_file_name(name);
+        b->plan->place = "annotations[\"" DELEGATE "\"]";
+        if (why)
+                return fail_words(EINVAL, "%s: %s: %s", b->plan->place, str_printable(name), why);
+        if (!plan_has_new(b, CLONE_NEWCGROUP) || b->options->driver == DRIVER_DISABLED)
+                return fail_words(EINVAL, "%s: needs a cgroup and a new cgroup namespace", b->plan->place);
+        plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = SLOT_CGROUP, .into = SLOT_TARGET,
+                 .a = plan_text(b->plan, name), .flags = TARGET_FOLDER, .more = 0755);
+        plan_add(b->plan, LANE_CHILD, STEP_WRITE, .slot = SLOT_TARGET, .a = plan_text(b->plan, "cgroup.procs"),
+                 .b = plan_text(b->plan, "0"));
+        return 0;
 }
 
 /* A new cookie for the container's first process, inherited by all that follow; the creator of one more process takes

@@ -74,8 +74,9 @@ static int without_cgroup(struct build *b) {
         return 0;
 }
 
-static builder *const container_head[] = { plan_rdt,        plan_annotations, plan_label_modules,
-                                           plan_namespaces, plan_proc,        NULL };
+static builder *const container_head[] = {
+        plan_rdt, plan_annotations, plan_label_modules, plan_namespaces, plan_delegate_cgroup, plan_proc, NULL
+};
 static builder *const container_tail[] = {
         plan_process,   plan_identity,  add_ready,      plan_hooks_start, plan_session,   plan_confine, plan_exec,
         plan_resources, plan_oom_group, plan_devfilter, plan_unit,        without_cgroup, NULL,

@@ -235,6 +235,7 @@ int plan_annotations(struct build *b);                        /* annotations.c: 
 struct strv plan_annotation_names(void); /* annotations.c: of those that change what the runtime does; "x.": a prefix */
 int plan_oom_group(struct build *b);     /* annotations.c: memory.oom.group */
 int plan_core_scheduling(struct build *b); /* annotations.c: STEP_CORE */
+int plan_delegate_cgroup(struct build *b);    /* annotations.c: a cgroup below, once the cgroup namespace is new */
 int plan_landlock(struct build *b);        /* landlock.c: the ruleset; once "/" is the container's */
 void plan_restrict(struct build *b);       /* landlock.c: it holds; after no_new_privs */
 int plan_identity(struct build *b);        /* identity.c: bounding, groups, ids, capabilities, cwd, find */

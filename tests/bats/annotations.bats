@@ -43,6 +43,28 @@ cookie() { # PID
   rundlet features | jq -e '.linux.apparmor.enabled and .linux.selinux.enabled'
 }
 
+@test "run.oci.delegate-cgroup: the payload begins below the root of its cgroup namespace" {
+  config '.annotations = {"run.oci.delegate-cgroup": "/init"} | (.mounts[] | select(.type == "cgroup")).options -= ["ro"]'
+  payload sh -c 'cat /proc/self/cgroup; mkdir /sys/fs/cgroup/init/deeper && echo made; sleep 1000'
+  for filter in . '.linux.namespaces += [{type: "user"}] | .linux += ({containerID: 0, hostID: 200000, size: 65536}
+    | {uidMappings: [.], gidMappings: [.]})'; do
+    config "$filter"
+    run_detached
+    wait_for grep -q made "$OUT"
+    grep -q ':/init$' "$OUT"
+    grep -q "/${CGROUP#"$CGROUPS"/}/init\$" "/proc/$(init_pid)/cgroup"
+    [ "$(rundlet exec "$ID" echo in)" = in ]
+    rundlet delete --force "$ID"
+    [ ! -d "$CGROUP" ]
+  done
+  for filter in '.annotations["run.oci.delegate-cgroup"] = "../x"' '.annotations["run.oci.delegate-cgroup"] = "a/b"' \
+    '.linux.namespaces -= [{type: "cgroup"}] | .mounts |= map(select(.type != "cgroup"))'; do
+    config "$filter"
+    run ! rundlet check "$BUNDLE"
+    [[ $output = *'annotations["run.oci.delegate-cgroup"]: '* ]]
+  done
+}
+
 @test "annotations of crun: where hooks' output goes, a pidfd, offsets of the clocks" {
   local word
   for word in createRuntime createContainer startContainer poststart poststop; do
