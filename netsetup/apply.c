@@ -5,6 +5,7 @@
 #include "netsetup/reload.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
+#include "netsetup/tunnel.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -129,6 +130,14 @@ static int run_overlay(struct net_op *op, struct net_hands *hands) {
         return r;
 }
 
+static int run_tunnel(struct net_op *op, struct net_hands *hands) {
+        bool is_made = false;
+        int r = tunnel_make(&hands->host, op->request->tunnel, &op->request->bridge_addresses, &is_made);
+        if (r == 0 && !is_made)
+                op->state = NET_OP_TOLERATED;
+        return r;
+}
+
 static const char *ra_path(const struct net_op *op) {
         return str_format("/proc/sys/net/ipv6/conf/%s/accept_ra", op->link);
 }
@@ -235,7 +244,8 @@ static const struct {
         [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
         [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
         [NET_WAYS] = { .run = run_ways },           [NET_RULES_OFF] = { .run = run_rules_off },
-        [NET_SHAPE] = { .run = run_shape },         [NET_UNSHAPE] = { .run = run_unshape },
+        [NET_TUNNEL] = { .run = run_tunnel },       [NET_SHAPE] = { .run = run_shape },
+        [NET_UNSHAPE] = { .run = run_unshape },
 };
 
 /* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */
@@ -322,6 +332,9 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
         } else if (op->kind == NET_OVERLAY) {
                 if (overlay_remove(&hands->host, op->request->overlay->name) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
+        } else if (op->kind == NET_TUNNEL) {
+                if (tunnel_remove(&hands->host, op->request->tunnel) < 0)
+                        log_warning("take back \"%s\": %s", net_op_words(op), err_message());
         } else if (op->kind == NET_DIRECT) {
                 if (direct_delete(&hands->host, &op->request->policy, (uint32_t)hands->number) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
@@ -354,9 +367,11 @@ int net_apply(struct net_plan *plan, struct net_hands *hands) {
         }
         if (r == 0)
                 return 0;
-        const char *words = arena_strdup(err_message());
+        struct err_saved saved;
+        err_save(&saved);
         for (size_t i = plan->n; i-- > 0;)
                 if (plan->ops[i].state == NET_OP_DONE && !plan->ops[i].is_inside)
                         undo(&plan->ops[i], hands);
-        return fail_words(-r, "%s", words);
+        err_restore(&saved);
+        return r;
 }

@@ -7,6 +7,7 @@
 #include "netsetup/overlay.h"
 #include "netsetup/record.h"
 #include "netsetup/tag.h"
+#include "netsetup/tunnel.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -93,9 +94,10 @@ static int lease(struct attaching *a) {
         if (!request->network)
                 return 0;
         int r = ipam_take(a->gc.root, &a->pool, &ask, &leased);
-        if (r == 0 && request->overlay) {
+        if (r == 0 && (request->overlay || request->tunnel)) {
                 uint32_t most = 0;
-                r = overlay_mtu(a->gc.nl, request->overlay, &most);
+                r = request->overlay ? overlay_mtu(a->gc.nl, request->overlay, &most)
+                                     : tunnel_mtu(a->gc.nl, request->tunnel, &most);
                 if (r == 0 && request->mtu > most)
                         r = fail_words(EINVAL, "mtu %u: network %s carries packets of %u bytes", request->mtu,
                                        request->network, most);

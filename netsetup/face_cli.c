@@ -1,5 +1,6 @@
 #include "netsetup/face_cli.h"
 #include "netsetup/shape.h"
+#include "netsetup/wireguard.h"
 #include "netsetup/words.h"
 
 #include "specs/base/arena.h"
@@ -75,8 +76,14 @@ static const struct words_option options[] = {
           "macvlan: bridge, private, vepa, passthru (bridge); ipvlan: l2, l3, l3s (l2)", .take = request_take_mode },
         { "vxlan", 0, NET_NETWORK_CREATE, "ID", "The bridge goes on on other hosts, by VXLAN of this number",
           .take = request_take_vxlan },
-        { "peer", 0, NET_NETWORK_CREATE | PEERS, "IP", "Another host of the VXLAN; again for more", .is_many = true,
-          .take = request_take_peer },
+        { "wireguard", 0, NET_NETWORK_CREATE, "PORT",
+          "Other hosts are reached encrypted, by WireGuard on this UDP port", .take = request_take_wireguard },
+        { "private-key", 0, NET_NETWORK_CREATE, "FILE",
+          "Its private key, made when there is none (NAME.key beside the network)", .take = request_take_private_key },
+        { "peer", 0, NET_NETWORK_CREATE | PEERS, "IP|PEER",
+          "Another host: of VXLAN its address, of WireGuard \"KEY endpoint IP:PORT allowed-ips CIDR,...\" and more as "
+          "after wg set LINK peer; again for more",
+          .is_many = true, .take = request_take_peer },
         { "local", 0, NET_NETWORK_CREATE, "IP", "This host's address for the others", .take = request_take_local },
         { "vxlan-port", 0, NET_NETWORK_CREATE, "PORT", "UDP port of the VXLAN (4789)",
           .take = request_take_vxlan_port },
@@ -275,6 +282,11 @@ static void print_network(const struct net_networks *networks, FILE *out) {
         if (network->vxlan.id.v)
                 fprintf(out, "  vxlan      %u, peers %s\n", network->vxlan.id.v,
                         or_dash(str_join(&network->vxlan.peers, ",")));
+        if (network->wireguard.port.v)
+                fprintf(out, "  wireguard  port %u, public key %s\n", network->wireguard.port.v,
+                        or_dash(network->wireguard.public_key));
+        for (size_t i = 0; i < network->wireguard.peers.n; i++)
+                fprintf(out, "  peer       %s\n", wireguard_peer_words(&network->wireguard.peers.at[i]));
         if (network->mode)
                 fprintf(out, "  mode       %s\n", network->mode);
         for (size_t i = 0; i < network->subnets.n; i++)

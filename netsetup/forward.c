@@ -16,7 +16,7 @@ bool forward_is_needed(const struct net_policy *policy, int family) {
         struct net_address address;
         if (!policy_address(&policy->addresses, family, &address))
                 return false;
-        if (policy->masquerade)
+        if (policy->masquerade || policy->tunnel)
                 return true;
         for (size_t i = 0; i < policy->publish.n; i++)
                 if (policy_is_published(policy, &policy->publish.at[i], family))

@@ -14,7 +14,8 @@ struct forward_changes {
         LIST_OF(forward_change) list;
 };
 
-/* Whether the policy needs packets of that family forwarded: it masquerades or publishes ports, and has an address. */
+/* Whether the policy needs packets of that family forwarded: it masquerades, publishes ports or
+ * has neighbours on other hosts, and has an address. */
 bool forward_is_needed(const struct net_policy *policy, int family);
 
 /* Turns on what the policy needs.  A kernel that forwards IPv6 stops to hear router advertisements; links that hear

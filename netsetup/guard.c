@@ -229,14 +229,28 @@ void guard_elements(const struct net_policy *policy, struct nft_elements *list) 
         }
 }
 
+static void add_links(const char *set, const char *from, const char *to, struct nft_elements *list) {
+        struct nft_element element = { .table = &layout_host, .set = nft_set(&layout_host, set) };
+        nft_key_add_link(&element.key, from);
+        if (to)
+                nft_key_add_link(&element.key, to);
+        nft_elements_add(list, &element);
+}
+
 void guard_bridge(const struct net_policy *policy, struct nft_elements *list) {
-        struct nft_element bridge = { .table = &layout_host, .set = nft_set(&layout_host, "bridges") };
-        struct nft_element same = { .table = &layout_host, .set = nft_set(&layout_host, "same") };
-        if (!policy->bridge)
+        const char *bridge = policy->bridge, *tunnel = policy->tunnel;
+        if (!bridge)
                 return;
-        nft_key_add_link(&bridge.key, policy->bridge);
-        nft_key_add_link(&same.key, policy->bridge);
-        nft_key_add_link(&same.key, policy->bridge);
-        nft_elements_add(list, &bridge);
-        nft_elements_add(list, &same);
+        add_links("bridges", bridge, NULL, list);
+        add_links("same", bridge, bridge, list);
+        if (!tunnel)
+                return;
+        /* Between peers too: one host may be the way of the others to each other. */
+        add_links("bridges", tunnel, NULL, list);
+        add_links("tunnels", tunnel, NULL, list);
+        add_links("same", bridge, tunnel, list);
+        add_links("same", tunnel, bridge, list);
+        add_links("same", tunnel, tunnel, list);
+        if (policy->host_blocked)
+                add_links("closed", tunnel, NULL, list);
 }

@@ -59,6 +59,9 @@ void route_put(struct nl_batch *batch, int link, const struct net_address *desti
 /* A route that leads to the link itself, without a gateway; destination NULL: the default one. */
 void route_put_link(struct nl_batch *batch, int link, int family, const struct net_address *destination);
 
+/* Deletes the route of a link to a subnet. */
+void route_put_delete(struct nl_batch *batch, int link, const struct net_address *destination);
+
 struct net_found_route {
         struct net_address destination;
         uint32_t link; /* index; 0: none or many */

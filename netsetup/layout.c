@@ -46,6 +46,8 @@
 static const struct nft_set host_sets[] = {
         { "bridges", { NFT_T_LINK } },
         { "same", { NFT_T_LINK, NFT_T_LINK } }, /* each bridge twice: comes and goes there */
+        { "tunnels", { NFT_T_LINK } },          /* what leads to other hosts of a bridge's network, and nowhere else */
+        { "closed", { NFT_T_LINK } },           /* of them those by which this host is not reached */
         { "clients4", { NFT_T_LINK, IPV4 } },   /* bridge, and who is on it */
         { "clients6", { NFT_T_LINK, IPV6 } },
         { "isolated4", { IPV4 } },
@@ -147,6 +149,7 @@ static const struct nft_rule host_rules[] = {
         { "input", { IS_IPV6, ACCESS6, NFT_IN(0, "host_access6"), ACCEPT } },
         { "input", { IS_IPV4, SOURCE4(0), NFT_IN(0, "host_blocked4"), DROP } },
         { "input", { IS_IPV6, SOURCE6(0), NFT_IN(0, "host_blocked6"), DROP } },
+        { "input", { FROM(0), NFT_IN(0, "closed"), DROP } },
 
         { "forward", { ESTABLISHED, ACCEPT } },
         /* Neighbours on its own bridge are not outside; where the kernel filters bridged packets too (br_netfilter),
@@ -163,6 +166,8 @@ static const struct nft_rule host_rules[] = {
         { "forward", { IS_IPV6, SOURCE6(0), NFT_IN(0, "isolated6"), DESTINATION6(0), NFT_IN(0, "isolated6"), DROP } },
         { "forward",
           { FROM(0), NFT_IN(0, "bridges"), TO(0), NFT_IN(0, "bridges"), FROM(0), TO(4), NFT_NOT_IN(0, "same"), DROP } },
+        { "forward", { FROM(0), NFT_IN(0, "tunnels"), FROM(0), TO(4), NFT_NOT_IN(0, "same"), DROP } },
+        { "forward", { TO(0), NFT_IN(0, "tunnels"), FROM(0), TO(4), NFT_NOT_IN(0, "same"), DROP } },
 
         /* A chain of its own: a packet whose ports cannot be read is in no list, and is dropped. */
         { "egress", { IS_IPV4, ACCESS4, NFT_IN(0, "egress4"), RETURN } },
@@ -188,7 +193,7 @@ static const struct nft_rule host_rules[] = {
 const struct nft_table layout_host = {
         .family = NFPROTO_INET,
         .name = "netsetup",
-        .layout = "made by netsetup, layout 1",
+        .layout = "made by netsetup, layout 2",
         .sets = host_sets,
         .set_count = COUNT(host_sets),
         .chains = host_chains,
@@ -267,7 +272,7 @@ static const struct nft_rule port_rules[] = {
 const struct nft_table layout_ports = {
         .family = NFPROTO_BRIDGE,
         .name = "netsetup",
-        .layout = "made by netsetup, layout 1",
+        .layout = "made by netsetup, layout 2",
         .sets = port_sets,
         .set_count = COUNT(port_sets),
         .chains = port_chains,

@@ -9,7 +9,7 @@
  *   inet    dnat           prerouting   -100 (dstnat)   published ports, for whatever the host itself is addressed by
  *   inet    dnat_local     output       -100            the same for connections of the host
  *   inet    input          input           0 (filter)   who may reach the host
- *   inet    forward        forward         0 (filter)   egress lists, isolation of ports and of bridges
+ *   inet    forward        forward         0 (filter)   egress lists, isolation of ports, of bridges and of tunnels
  *   inet    snat           postrouting   100 (srcnat)   masquerade, and a container that meets its own bridge again
  *   inet    localhost_in   input         110            answers to localhost: after the source is put back at 100
  *   bridge  port           prerouting   -300            MAC, ARP and IP of a port's own, no RA, DHCP answers, VLAN tags

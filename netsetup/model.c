@@ -37,6 +37,7 @@ static const struct json_field net_policy_fields[] = {
         FIELD(net_policy, "interface", interface, .flags = J_REQUIRED),
         FIELD(net_policy, "link", link, .flags = J_REQUIRED),
         FIELD(net_policy, "bridge", bridge),
+        FIELD(net_policy, "tunnel", tunnel),
         FIELD(net_policy, "mac", mac),
         FIELD(net_policy, "addresses", addresses),
         FIELD(net_policy, "bridgeAddresses", bridge_addresses),
@@ -83,6 +84,23 @@ static const struct json_field net_vxlan_fields[] = {
 };
 static TYPE(net_vxlan);
 
+static const struct json_field net_wireguard_peer_fields[] = {
+        FIELD(net_wireguard_peer, "publicKey", public_key, .flags = J_REQUIRED),
+        FIELD(net_wireguard_peer, "endpoint", endpoint),
+        FIELD(net_wireguard_peer, "allowedIPs", allowed),
+        FIELD(net_wireguard_peer, "persistentKeepalive", keepalive, .min = 0, .max = 65535),
+        FIELD(net_wireguard_peer, "presharedKeyFile", preshared_key_file),
+};
+static TYPE(net_wireguard_peer);
+
+static const struct json_field net_wireguard_fields[] = {
+        FIELD(net_wireguard, "listenPort", port, .min = 1, .max = 65535),
+        FIELD(net_wireguard, "privateKeyFile", private_key_file),
+        FIELD(net_wireguard, "publicKey", public_key),
+        LIST(net_wireguard, "peers", peers, net_wireguard_peer),
+};
+static TYPE(net_wireguard);
+
 static const struct json_field net_dns_fields[] = {
         FIELD(net_dns, "nameservers", nameservers),
         FIELD(net_dns, "domain", domain),
@@ -98,6 +116,7 @@ static const struct json_field net_network_fields[] = {
         FIELD(net_network, "uplink", uplink),
         FIELD(net_network, "mode", mode),
         OBJECT(net_network, "vxlan", vxlan, net_vxlan),
+        OBJECT(net_network, "wireguard", wireguard, net_wireguard),
         LIST(net_network, "subnets", subnets, net_subnet, .flags = J_KEEP_EMPTY),
         LIST(net_network, "reservations", reservations, net_reservation),
         LIST(net_network, "routes", routes, net_route),

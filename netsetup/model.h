@@ -31,6 +31,21 @@ struct net_vxlan {
         struct strv peers; /* of the others */
 };
 
+/* One of the hosts behind a WireGuard link; the words are those of wg(8). */
+struct net_wireguard_peer {
+        const char *public_key;
+        const char *endpoint; /* "192.0.2.2:51820"; NULL: it comes to us */
+        struct strv allowed;  /* the subnets behind it */
+        struct opt_u32 keepalive;
+        const char *preshared_key_file;
+};
+
+struct net_wireguard {
+        struct opt_u32 port; /* absent: none */
+        const char *private_key_file, *public_key;
+        LIST_OF(net_wireguard_peer) peers;
+};
+
 struct net_dns {
         struct strv nameservers, search, options;
         const char *domain;
@@ -42,6 +57,7 @@ struct net_network {
         const char *kind;   /* NULL: a bridge; "macvlan", "ipvlan": links of their own on the uplink (direct.h) */
         const char *uplink, *mode;
         struct net_vxlan vxlan; /* the bridge goes on on other hosts */
+        struct net_wireguard wireguard;
         LIST_OF(net_subnet) subnets;
         LIST_OF(net_reservation) reservations;
         LIST_OF(net_route) routes;

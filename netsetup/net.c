@@ -9,6 +9,7 @@
 #include "netsetup/ports.h"
 #include "netsetup/record.h"
 #include "netsetup/reload.h"
+#include "netsetup/tunnel.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -115,7 +116,8 @@ static int create_network(const struct net_request *request, FILE *dry, struct n
                 return r;
         if (dry)
                 fputs(json_write(network, &net_network_type, true), dry);
-        else if ((r = network_save(request->networks, network)) < 0)
+        else if ((r = tunnel_prepare(request->networks, network)) < 0 ||
+                 (r = network_save(request->networks, network)) < 0)
                 return r;
         ret->networks.networks.at = network;
         ret->networks.networks.n = 1;
@@ -128,6 +130,8 @@ static int delete_bridge(struct nl *nl, const struct net_network *network) {
         struct nl_batch batch = { 0 };
         struct nl_reply reply;
         int r = overlay_remove(nl, network->name);
+        if (r == 0)
+                r = tunnel_remove(nl, network);
         if (r == 0)
                 r = link_get(nl, name, &bridge);
         if (r < 0)
@@ -187,7 +191,8 @@ static int remove_network(const struct net_request *request, FILE *dry) {
                         return r;
         if ((network.bridge && (r = delete_bridge(&nl, &network)) < 0) || (r = ipam_forget(root, network.name)) < 0)
                 return r;
-        return network_remove(request->networks, network.name);
+        r = tunnel_forget(request->networks, &network);
+        return r < 0 ? r : network_remove(request->networks, network.name);
 }
 
 static int show(const struct net_request *request, struct net_result *ret) {
@@ -260,7 +265,7 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
                 return ports_list(request, ret);
         case NET_PEER_ADD:
         case NET_PEER_DEL:
-                return overlay_change(request, dry);
+                return request->words.wireguard.peers.n ? tunnel_change(request, dry) : overlay_change(request, dry);
         case NET_BANDWIDTH:
                 return bandwidth_change(request, dry, ret);
         case NET_RELOAD:

@@ -20,6 +20,7 @@ enum net_op_kind {
         NET_DIRECT, /* a link of the container's own on the uplink, and then its name and tag */
         NET_NAME,
         NET_OVERLAY, /* the port that leads to other hosts, unless it is there */
+        NET_TUNNEL,  /* the link that leads to other hosts, unless it is there */
         NET_ADDRESS,
         NET_ROUTE,
         NET_PATH,

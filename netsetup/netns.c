@@ -43,19 +43,30 @@ int netns_open(const char *word, int *ret) {
         return 0;
 }
 
+/* There is no other way back than by an fd of home. */
+static int come_back(int home, int r) {
+        return setns(home, CLONE_NEWNET) < 0 ? fail(errno, "come back from network namespace") : r;
+}
+
 int netns_socket(int netns, struct nl *ret) {
         autofd home = open(own, O_RDONLY | O_CLOEXEC);
         if (home < 0)
                 return fail(errno, "open %s", own);
         if (setns(netns, CLONE_NEWNET) < 0)
                 return fail(errno, "enter network namespace");
-        int r = nl_open(ret);
-        if (setns(home, CLONE_NEWNET) < 0) {
-                if (r == 0)
-                        nl_closep(ret);
-                return fail(errno, "come back from network namespace");
-        }
+        int opened = nl_open(ret), r = come_back(home, opened);
+        if (r < 0 && opened == 0)
+                nl_closep(ret);
         return r;
+}
+
+int netns_try(int (*work)(void *data), void *data) {
+        autofd home = open(own, O_RDONLY | O_CLOEXEC);
+        if (home < 0)
+                return fail(errno, "open %s", own);
+        if (unshare(CLONE_NEWNET) < 0)
+                return fail(errno, "make network namespace");
+        return come_back(home, work(data));
 }
 
 bool netns_is_own(int netns) {

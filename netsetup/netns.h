@@ -11,6 +11,9 @@ int netns_open(const char *word, int *ret);
 /* A netlink socket inside the namespace: the process enters it, opens the socket and comes back. */
 int netns_socket(int netns, struct nl *ret);
 
+/* Something done in a new namespace that nobody else is in, and which goes afterwards: work, with data. */
+int netns_try(int (*work)(void *data), void *data);
+
 /* True when the namespace is the one the process is in. */
 bool netns_is_own(int netns);
 

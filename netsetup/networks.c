@@ -3,6 +3,8 @@
 #include "netsetup/overlay.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
+#include "netsetup/tunnel.h"
+#include "netsetup/wireguard.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -40,7 +42,7 @@ static int load(const char *folder, const char *name, struct net_network *ret) {
         struct net_request unused = { 0 };
         if (!ret->kind && !ret->bridge)
                 return fail_words(EINVAL, "%s: bridge: required", path);
-        if ((r = direct_check_network(ret)) < 0 || (r = overlay_check(ret)) < 0 ||
+        if ((r = direct_check_network(ret)) < 0 || (r = overlay_check(ret)) < 0 || (r = tunnel_check(ret)) < 0 ||
             (!ret->kind && (r = request_take_bridge(&unused, ret->bridge)) < 0) ||
             (ret->uplink && (r = request_take_uplink(&unused, ret->uplink)) < 0) || (r = ipam_pool(ret, &pool)) < 0)
                 return fail_in(r, "%s", path);
@@ -90,7 +92,7 @@ int network_all(const char *folder, struct net_networks *ret) {
         return 0;
 }
 
-static int make_folders(const char *folder) {
+int network_folder(const char *folder) {
         for (const char *slash = strchr(folder + 1, '/');; slash = strchr(slash + 1, '/')) {
                 const char *path = slash ? arena_strndup(folder, (size_t)(slash - folder)) : folder;
                 if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -102,7 +104,7 @@ static int make_folders(const char *folder) {
 
 int network_save(const char *folder, const struct net_network *network) {
         const char *file = str_format("%s%s", network->name, suffix);
-        int r = make_folders(folder);
+        int r = network_folder(folder);
         if (r < 0)
                 return r;
         autofd dir = open(folder, O_DIRECTORY | O_CLOEXEC);
@@ -182,13 +184,18 @@ static int take_routes(struct nl *nl, int family, struct takens *takens) {
 
 static int take_networks(const struct net_request *request, struct takens *takens) {
         struct net_networks all;
+        struct net_address subnet;
         int r = network_all(request->networks, &all);
-        for (size_t i = 0; r == 0 && i < all.networks.n; i++)
-                for (size_t j = 0; j < all.networks.at[i].subnets.n; j++) {
-                        struct net_address subnet;
-                        if (!address_parse_subnet(all.networks.at[i].subnets.at[j].subnet, &subnet))
-                                take(takens, subnet, str_format("network %s", all.networks.at[i].name));
-                }
+        for (size_t i = 0; r == 0 && i < all.networks.n; i++) {
+                const struct net_network *network = &all.networks.at[i];
+                for (size_t j = 0; j < network->subnets.n; j++)
+                        if (!address_parse_subnet(network->subnets.at[j].subnet, &subnet))
+                                take(takens, subnet, str_format("network %s", network->name));
+                for (size_t j = 0; j < network->wireguard.peers.n; j++)
+                        for (size_t k = 0; k < network->wireguard.peers.at[j].allowed.n; k++)
+                                if (!wireguard_parse_allowed(network->wireguard.peers.at[j].allowed.at[k], &subnet))
+                                        take(takens, subnet, str_format("a peer of network %s", network->name));
+        }
         return r;
 }
 
@@ -275,6 +282,24 @@ static int check_overlaps(const struct net_network *network, const struct takens
         return 0;
 }
 
+/* What lies behind a peer must not be what lies elsewhere; that of a wide one may have smaller subnets here. */
+static int check_allowed(const struct net_network *network, const struct takens *takens) {
+        const struct net_wireguard *wireguard = &network->wireguard;
+        for (size_t i = 0; i < wireguard->peers.n; i++)
+                for (size_t j = 0; j < wireguard->peers.at[i].allowed.n; j++) {
+                        const char *word = wireguard->peers.at[i].allowed.at[j];
+                        struct net_address subnet;
+                        if (wireguard_parse_allowed(word, &subnet))
+                                continue;
+                        for (size_t k = 0; k < takens->list.n; k++)
+                                if (subnet.prefix >= takens->list.at[k].subnet.prefix &&
+                                    address_is_within(&subnet, &takens->list.at[k].subnet))
+                                        return fail_words(EADDRINUSE, "allowed-ips %s: it is of %s", word,
+                                                          takens->list.at[k].who);
+                }
+        return 0;
+}
+
 /* The gateways are written down: a later version may choose others. */
 static void write_gateways(struct net_network *network, const struct ipam_pool *pool) {
         for (size_t i = 0; i < pool->n; i++)
@@ -304,6 +329,8 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
         if (r == 0)
                 r = overlay_check(&network);
         if (r == 0)
+                r = tunnel_check(&network);
+        if (r == 0)
                 r = take_networks(request, &takens);
         if (r == 0 && network.uplink)
                 r = find_uplink(nl, network.uplink);
@@ -316,8 +343,8 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
                 r = choose_subnet(&network, &takens);
         if (r == 0 && request->wants_ipv6)
                 choose_subnet6(&network);
-        if (r < 0 || (r = check_overlaps(&network, &takens)) < 0 || (r = distribute(request, &network)) < 0 ||
-            (r = ipam_pool(&network, &pool)) < 0)
+        if (r < 0 || (r = check_overlaps(&network, &takens)) < 0 || (r = check_allowed(&network, &takens)) < 0 ||
+            (r = distribute(request, &network)) < 0 || (r = ipam_pool(&network, &pool)) < 0)
                 return r;
         write_gateways(&network, &pool);
         *ret = network;
@@ -338,6 +365,8 @@ void network_shape(struct net_request *request, const struct net_network *networ
         }
         request->bridge = network->bridge;
         request->overlay = network->vxlan.id.set ? network : NULL;
+        request->tunnel = network->wireguard.port.set ? network : NULL;
+        policy->tunnel = tunnel_name(network);
         request->port.isolated |= network->isolate;
         request->port.hairpin |= network->hairpin;
         request->has_no_default |= network->internal;

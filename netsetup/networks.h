@@ -16,6 +16,8 @@ int network_all(const char *folder, struct net_networks *ret);
  * that routes of this host or other networks have. */
 int network_plan(const struct net_request *request, struct nl *nl, struct net_network *ret);
 
+/* Makes the folder, and those it lies in. */
+int network_folder(const char *folder);
 /* Writes the file of a new network: -EEXIST when there is one. */
 int network_save(const char *folder, const struct net_network *network);
 /* Puts it in place of what its file says. */

@@ -55,6 +55,10 @@ int nl_open_netfilter(struct nl *ret) {
         return r == -EPROTONOSUPPORT ? fail_words(EPROTONOSUPPORT, "kernel without netfilter (nfnetlink)") : r;
 }
 
+int nl_open_generic(struct nl *ret) {
+        return open_bus(NETLINK_GENERIC, ret);
+}
+
 uint64_t nl_cookie(const struct nl *nl) {
         uint64_t cookie = 0;
         socklen_t size = sizeof(cookie);
@@ -264,6 +268,22 @@ int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret) {
                         return r;
         }
         return fail_words(EAGAIN, "read tables of the kernel: they changed during each of %d attempts", DUMP_TRIES);
+}
+
+int nl_run_all(struct nl *nl, const struct nl_batch *batch, const char *what, int tolerated) {
+        struct nl_reply reply;
+        int r = nl_run(nl, batch, &reply);
+        if (r < 0)
+                return fail_in(r, "%s", what);
+        for (size_t i = 0; i < batch->count; i++) {
+                const struct nl_answer *answer = &reply.answers[i];
+                if (!answer->error || answer->error == tolerated)
+                        continue;
+                return answer->words
+                               ? fail_words(answer->error, "%s: %s (%s)", what, strerror(answer->error), answer->words)
+                               : fail(answer->error, "%s", what);
+        }
+        return 0;
 }
 
 int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, const uint32_t range[2],

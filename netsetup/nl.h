@@ -52,6 +52,8 @@ void nl_closep(struct nl *nl);
 int nl_open(struct nl *ret);
 /* The same for netfilter: nf_tables and connection tracking. */
 int nl_open_netfilter(struct nl *ret);
+/* The same for families that the kernel numbers when they come: WireGuard. */
+int nl_open_generic(struct nl *ret);
 
 /* The number that no other network namespace of this boot ever has: that of the socket's; 0 when the kernel has none.
  */
@@ -78,6 +80,10 @@ void nl_put_raw(struct nl_batch *batch, const void *data, size_t size);
  * times) when it was interrupted.  Returns 0 when everything was answered, with refusals in ret->answers; fails when
  * the talk itself failed. */
 int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret);
+
+/* The same for messages that must succeed: what the kernel refuses fails with the words what, unless it is the errno
+ * tolerated (0: none). */
+int nl_run_all(struct nl *nl, const struct nl_batch *batch, const char *what, int tolerated);
 
 /* The first thing that the kernel did not like about a transaction. */
 struct nl_refusal {

@@ -112,19 +112,6 @@ bool overlay_is(const struct link_info *link) {
         return link->kind && str_eq(link->kind, "vxlan") && link->alias && str_starts(link->alias, alias_prefix);
 }
 
-static int run_batch(struct nl *nl, const struct nl_batch *batch, const char *what, int tolerated) {
-        struct nl_reply reply;
-        int r = nl_run(nl, batch, &reply);
-        for (size_t i = 0; r == 0 && i < batch->count; i++) {
-                int error = reply.answers[i].error;
-                if (error && error != tolerated)
-                        r = reply.answers[i].words
-                                    ? fail_words(error, "%s: %s (%s)", what, strerror(error), reply.answers[i].words)
-                                    : fail(error, "%s", what);
-        }
-        return r;
-}
-
 static int set_peers(struct nl *nl, int link, const struct strv *peers, bool is_there) {
         int r = 0;
         for (size_t i = 0; r == 0 && i < peers->n; i++) {
@@ -134,8 +121,8 @@ static int set_peers(struct nl *nl, int link, const struct strv *peers, bool is_
                 if (why)
                         return fail_words(EINVAL, "peer %s: %s", peers->at[i], why);
                 overlay_put_peer(&batch, link, &peer, is_there);
-                r = run_batch(nl, &batch, str_format("%s peer %s", is_there ? "add" : "delete", peers->at[i]),
-                              is_there ? EEXIST : ENOENT);
+                r = nl_run_all(nl, &batch, str_format("%s peer %s", is_there ? "add" : "delete", peers->at[i]),
+                               is_there ? EEXIST : ENOENT);
         }
         return r;
 }
@@ -176,7 +163,7 @@ int overlay_make(struct nl *nl, const struct net_network *network, const struct 
                 if ((r = shape_port(nl, network, &port)) < 0)
                         return r;
                 overlay_put(&batch, &port);
-                r = run_batch(nl, &batch, str_format("make VXLAN port %u", port.id), 0);
+                r = nl_run_all(nl, &batch, str_format("make VXLAN port %u", port.id), 0);
                 if (r == -EOPNOTSUPP)
                         return fail_words(EOPNOTSUPP, "make VXLAN port: the kernel has no vxlan (module vxlan)");
                 if (r == 0)
@@ -200,7 +187,7 @@ int overlay_remove(struct nl *nl, const char *network) {
         if (r < 0 || !overlay_is(&link))
                 return r == -ENODEV ? 0 : r;
         link_put_delete(&batch, link.index);
-        return run_batch(nl, &batch, str_format("delete VXLAN port %s", link.name), ENODEV);
+        return nl_run_all(nl, &batch, str_format("delete VXLAN port %s", link.name), ENODEV);
 }
 
 /* --- the largest packet --------------------------------------------------------------------------------------------

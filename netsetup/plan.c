@@ -108,10 +108,12 @@ struct net_plan net_plan(const struct net_request *r) {
                 add(&plan, bridge);
         }
         add(&plan, (struct net_op){ NET_FIND, .link = link, .slot = NET_SLOT_LINK });
-        if (has_ways) {
+        if (has_ways || r->tunnel)
                 add(&plan, (struct net_op){ NET_FORWARD, .policy = &r->policy });
+        if (has_ways)
                 add(&plan, (struct net_op){ NET_WAYS, .link = link, .policy = &r->policy });
-        }
+        if (r->tunnel)
+                add(&plan, (struct net_op){ NET_TUNNEL, .link = r->policy.tunnel, .request = r });
         /* At the end, because it cannot be taken back: the kernel leaves 127.0.0.1 on a loopback that goes down. */
         plan_loopback(&plan);
         return plan;
@@ -158,6 +160,12 @@ static const char *overlay_words(const struct net_op *op) {
         return str_format("make VXLAN port %u on bridge %s unless it is there", id, op->link);
 }
 
+static const char *tunnel_words(const struct net_op *op) {
+        const struct net_wireguard *wireguard = &op->request->tunnel->wireguard;
+        return str_format("make WireGuard link %s on UDP port %u with %zu peers unless it is there", op->link,
+                          wireguard->port.v, wireguard->peers.n);
+}
+
 const char *net_op_words(const struct net_op *op) {
         switch (op->kind) {
         case NET_FIND_FREE:
@@ -180,6 +188,8 @@ const char *net_op_words(const struct net_op *op) {
                                   op->request->uplink, op->request->direct->mode);
         case NET_OVERLAY:
                 return overlay_words(op);
+        case NET_TUNNEL:
+                return tunnel_words(op);
         case NET_NAME:
                 return str_format("name it %s, tag %s", op->request->interface,
                                   tag_alias(op->request->id, op->request->interface));

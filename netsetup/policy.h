@@ -34,6 +34,7 @@ struct net_bandwidth {
 struct net_policy {
         const char *id, *interface;   /* the tag */
         const char *link, *bridge;    /* names on the host */
+        const char *tunnel;           /* of the link that leads to other hosts of the same network; NULL: none */
         const char *mac;              /* of the interface inside: what it may send from */
         struct strv addresses;        /* with prefix length: what it may send from */
         struct strv bridge_addresses; /* of the host on the bridge, plain: what connections of localhost come from */

@@ -1,5 +1,6 @@
 #include "netsetup/request.h"
 #include "netsetup/shape.h"
+#include "netsetup/wireguard.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -242,11 +243,35 @@ int request_take_local(struct net_request *request, const char *word) {
         return why ? fail_words(EINVAL, "local address %s: %s", word, why) : 0;
 }
 
+int request_take_wireguard(struct net_request *request, const char *word) {
+        uint64_t port = 0;
+        if (parse_u64(word, 1, 65535, &port) < 0)
+                return fail_words(EINVAL, "wireguard %s: not a UDP port in 1..65535", word);
+        request->words.wireguard.port = (struct opt_u32){ true, (uint32_t)port };
+        return 0;
+}
+
+int request_take_private_key(struct net_request *request, const char *word) {
+        request->words.wireguard.private_key_file = word;
+        return word[0] == '/' ? 0 : fail_words(EINVAL, "private key %s: not an absolute path", word);
+}
+
+/* What begins with a key is a peer of WireGuard, all else an address of VXLAN. */
 int request_take_peer(struct net_request *request, const char *word) {
+        struct net_wireguard *wireguard = &request->words.wireguard;
+        struct net_wireguard_peer peer;
         struct net_address address;
         const char *why = address_parse_host(word, &address);
-        strv_add(&request->words.vxlan.peers, word);
-        return why ? fail_words(EINVAL, "peer %s: %s", word, why) : 0;
+        if (!why || (!strchr(word, ' ') && !strchr(word, '='))) {
+                strv_add(&request->words.vxlan.peers, word);
+                return why ? fail_words(EINVAL, "peer %s: %s", word, why) : 0;
+        }
+        if ((why = wireguard_parse_peer(word, &peer)))
+                return fail_words(EINVAL, "peer %s: %s", word, why);
+        size_t size = wireguard->peers.n * sizeof(peer);
+        wireguard->peers.at = arena_grow(wireguard->peers.at, size, size + sizeof(peer));
+        wireguard->peers.at[wireguard->peers.n++] = peer;
+        return 0;
 }
 
 int request_take_uplink(struct net_request *request, const char *word) {
@@ -407,7 +432,7 @@ int request_check(struct net_request *request) {
                 request->face = "cli";
         if (!request->network && request->command & of_network)
                 return fail_words(EINVAL, "the name of a network is missing");
-        if (!request->words.vxlan.peers.n && request->command & of_peers)
+        if (!request->words.vxlan.peers.n && !request->words.wireguard.peers.n && request->command & of_peers)
                 return fail_words(EINVAL, "--peer is missing");
         if (!request->id && request->command & (NET_ATTACH | NET_DETACH | NET_STATUS | NET_PORT_ADD | NET_PORT_DEL |
                                                 NET_PORT_LIST | NET_BANDWIDTH))

@@ -52,6 +52,7 @@ struct net_request {
         const struct direct_mode *direct; /* of a network without a bridge; NULL: a bridge */
         const char *uplink;
         const struct net_network *overlay; /* the network, when its bridge goes on on other hosts */
+        const struct net_network *tunnel;  /* the network, when others of it are behind WireGuard */
         /* What a network is: read from its file, or given by a face that has it (CNI); of `network create` what the
          * words say. */
         const struct net_network *config;
@@ -120,6 +121,8 @@ int request_take_uplink(struct net_request *request, const char *word);
 int request_take_mode(struct net_request *request, const char *word);
 int request_take_vxlan(struct net_request *request, const char *word);
 int request_take_vxlan_port(struct net_request *request, const char *word);
+int request_take_wireguard(struct net_request *request, const char *word);
+int request_take_private_key(struct net_request *request, const char *word);
 int request_take_local(struct net_request *request, const char *word);
 int request_take_peer(struct net_request *request, const char *word);
 int request_take_subnet(struct net_request *request, const char *word);

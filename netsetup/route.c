@@ -40,6 +40,18 @@ void route_put_link(struct nl_batch *batch, int link, int family, const struct n
         put(batch, link, family, destination, NULL);
 }
 
+void route_put_delete(struct nl_batch *batch, int link, const struct net_address *destination) {
+        const struct rtmsg header = {
+                .rtm_family = (uint8_t)destination->family,
+                .rtm_dst_len = destination->prefix,
+                .rtm_table = RT_TABLE_MAIN,
+                .rtm_scope = RT_SCOPE_NOWHERE,
+        };
+        nl_begin(batch, RTM_DELROUTE, 0, &header, sizeof(header));
+        nl_put_u32(batch, RTA_OIF, (uint32_t)link);
+        nl_put(batch, RTA_DST, destination->bytes, bytes_of(destination->family));
+}
+
 void route_put_dump(struct nl_batch *batch, int family) {
         struct rtmsg header = { .rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN };
         nl_begin(batch, RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
