@@ -157,6 +157,15 @@ static int run_ra_off(struct net_op *op, struct net_hands *hands) {
         return r < 0 ? fail_in(r, "%s", net_op_words(op)) : 0;
 }
 
+/* Where it cannot be said everything works, a little slower. */
+static int run_no_ipv6(struct net_op *op, struct net_hands *hands) {
+        const char *path = str_format("/proc/sys/net/ipv6/conf/%s/disable_ipv6", op->link);
+        (void)hands;
+        if (write_file_at(AT_FDCWD, path, "1", 1) < 0)
+                err_clear();
+        return 0;
+}
+
 /* --- the packet filter ------------------------------------------------------------------------------------------- */
 static int filter_of(struct net_hands *hands, struct nl **ret) {
         int r = hands->filter.socket ? 0 : nft_open(&hands->filter);
@@ -234,17 +243,29 @@ static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
 } kinds[] = {
-        [NET_FIND_FREE] = { .run = run_find_free }, [NET_BRIDGE] = { .build = build_bridge },
-        [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
-        [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
-        [NET_PORT] = { .build = build_port },       [NET_ADDRESS] = { .build = build_address },
-        [NET_OVERLAY] = { .run = run_overlay },     [NET_DIRECT] = { .build = build_direct },
-        [NET_NAME] = { .build = build_name },       [NET_ROUTE] = { .build = build_route },
-        [NET_PATH] = { .build = build_path },       [NET_DOWN] = { .build = build_down },
-        [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
-        [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
-        [NET_WAYS] = { .run = run_ways },           [NET_RULES_OFF] = { .run = run_rules_off },
-        [NET_TUNNEL] = { .run = run_tunnel },       [NET_SHAPE] = { .run = run_shape },
+        [NET_FIND_FREE] = { .run = run_find_free },
+        [NET_BRIDGE] = { .build = build_bridge },
+        [NET_FIND] = { .run = run_find },
+        [NET_RA_OFF] = { .run = run_ra_off },
+        [NET_UP] = { .build = build_up },
+        [NET_VETH] = { .build = build_veth },
+        [NET_PORT] = { .build = build_port },
+        [NET_NO_IPV6] = { .run = run_no_ipv6 },
+        [NET_ADDRESS] = { .build = build_address },
+        [NET_OVERLAY] = { .run = run_overlay },
+        [NET_TUNNEL] = { .run = run_tunnel },
+        [NET_DIRECT] = { .build = build_direct },
+        [NET_NAME] = { .build = build_name },
+        [NET_ROUTE] = { .build = build_route },
+        [NET_PATH] = { .build = build_path },
+        [NET_DOWN] = { .build = build_down },
+        [NET_DELETE] = { .build = build_delete },
+        [NET_PORTS_FREE] = { .run = run_ports_free },
+        [NET_GUARD] = { .run = run_guard },
+        [NET_FORWARD] = { .run = run_forward },
+        [NET_WAYS] = { .run = run_ways },
+        [NET_RULES_OFF] = { .run = run_rules_off },
+        [NET_SHAPE] = { .run = run_shape },
         [NET_UNSHAPE] = { .run = run_unshape },
 };
 

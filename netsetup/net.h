@@ -17,7 +17,8 @@ enum net_op_kind {
         NET_UP,
         NET_VETH,
         NET_PORT,
-        NET_DIRECT, /* a link of the container's own on the uplink, and then its name and tag */
+        NET_NO_IPV6, /* a port has no use for addresses and routes of its own, and the kernel walks all of them */
+        NET_DIRECT,  /* a link of the container's own on the uplink, and then its name and tag */
         NET_NAME,
         NET_OVERLAY, /* the port that leads to other hosts, unless it is there */
         NET_TUNNEL,  /* the link that leads to other hosts, unless it is there */

@@ -98,6 +98,7 @@ struct net_plan net_plan(const struct net_request *r) {
          * there is no link of this name to tag: it was looked for. */
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
+        add(&plan, (struct net_op){ NET_NO_IPV6, .link = link });
         if (shape_words(&r->policy.bandwidth))
                 add(&plan, (struct net_op){ NET_SHAPE, .link = link, .policy = &r->policy });
         plan_inside(&plan, r);
@@ -199,6 +200,8 @@ const char *net_op_words(const struct net_op *op) {
         case NET_ROUTE:
         case NET_PATH:
                 return route_words(op);
+        case NET_NO_IPV6:
+                return str_format("give %s no IPv6 addresses of its own", op->link);
         case NET_DOWN:
                 return str_format("set %s down", op->link);
         case NET_DELETE:
