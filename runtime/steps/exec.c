@@ -99,9 +99,29 @@ int step_find(const struct step *step, struct context *context) {
         return why;
 }
 
+static bool is_null(int fd) {
+        struct statx status;
+        return sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) >= 0 && is_mode(&status, S_IFCHR) &&
+               status.stx_rdev_major == 1 && status.stx_rdev_minor == 3;
+}
+
+/* An engine without input gives the host's /dev/null, whose mode and owner root could change by /proc/self/fd for all:
+ * the container's own takes its place.  It is the container that says what lies there, so it is opened as what it may
+ * be (no waiting, no terminal) and looked at; where there is none, the engine's stays. */
+static void replace_null(void) {
+        sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        sysfd fd = root < 0 ? root : open_in(root, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || !is_null(fd) || sys_fcntl(fd, F_SETFL, 0) < 0)
+                return;
+        for (int i = 0; i < 3; i++)
+                if (i != fd && is_null(i))
+                        (void)sys_dup3(fd, i, 0);
+}
+
 int step_fds(const struct step *step, struct context *context) {
         static const int later[] = { SLOT_SYNC, SLOT_START, SLOT_STATE, SLOT_NOTIFY, SLOT_NOTIFY_STATE, SLOT_TTY };
         unsigned first = (unsigned)step->flags;
+        replace_null();
         for (;;) {
                 /* Close up to the next one that is needed, keep that until execve, and go on behind it. */
                 unsigned next =

@@ -109,7 +109,8 @@ enum step_kind {
         STEP_CWD,     /* chdir a, made when missing if flags; below the root, through no link of proc */
         STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
-                       * memfds that later steps need (sync, start, state, notify, tty) only close-on-exec */
+                       * memfds that later steps need (sync, start, state, notify, tty) only close-on-exec.
+                       * Standard streams on another null device go to the one of the container */
         STEP_EXEC,    /* execve the found program with argument list a and environment b */
         STEP_KINDS
 };

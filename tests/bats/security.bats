@@ -305,6 +305,16 @@ refused() { # WORDS: the last attempt failed with these
   [ "$(cat "$IMAGE/tmp/kind")" = 'character special file 1:3' ]
 }
 
+@test "B6: an engine's /dev/null becomes the container's own, whose mode root may change" {
+  show='stat -L -c "%d:%i" /proc/self/fd/0 /dev/null | sort -u | wc -l'
+  payload sh -c "$show >/tmp/own; exec sleep 1000"
+  run_detached
+  wait_for test -s "$BUNDLE/rootfs/tmp/own"
+  [ "$(cat "$BUNDLE/rootfs/tmp/own")" = 1 ]
+  [ "$(rundlet exec "$ID" sh -c "$show" </dev/null)" = 1 ]
+  rm -f "$BUNDLE/rootfs/tmp/own"
+}
+
 @test "B6, B11, C4: what lies where a device belongs is replaced or refused, never written to, and nothing blocks" {
   config '.mounts |= map(select(.destination != "/dev"))'
   set -- link fifo file folder wrong
