@@ -1,4 +1,5 @@
 /* Steps that act on the process: hooks, finding the program, identity, filters, the talk of start. */
+#include "runtime/steps/landlock.h"
 #include "tests/unit/steps_case.h"
 
 #include <linux/capability.h>
@@ -129,6 +130,69 @@ static void test_seccomp(void) {
         slots[SLOT_NOTIFY] = fd_close(slots[SLOT_NOTIFY]);
 }
 
+/* A label goes to procfs and nowhere else: not to a folder that looks like it, nor to a file mounted over the
+ * attribute. The name of the process stands for one here, which every kernel has. */
+static void test_label(void) {
+        slots[SLOT_PROC] = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ADD(STEP_LABEL, .slot = SLOT_PROC, .a = TEXT("self/comm"), .b = TEXT("labelled"));
+        ADD(STEP_LABEL, .slot = SLOT_PROC, .a = TEXT("self/absent"), .b = TEXT("x"));
+        CHECK_INT(run(), -ENOENT);
+        CHECK_INT(failed_step, 1);
+        char name[16] = "";
+        CHECK(prctl(PR_GET_NAME, name) == 0);
+        CHECK_STR(name, "labelled");
+
+        make_file("decoy", "");
+        const char *covered = str_format("/proc/%d/comm", getpid());
+        CHECK(sys_mount(in_base("decoy"), covered, NULL, 4096 /* MS_BIND */, NULL) == 0);
+        ADD(STEP_LABEL, .slot = SLOT_PROC, .a = TEXT("self/comm"), .b = TEXT("x"));
+        CHECK_INT(run(), -EXDEV);
+        CHECK(file_is("decoy", ""));
+        CHECK(sys_umount2(covered, MNT_DETACH) == 0);
+
+        CHECK(mkdir(in_base("fake"), 0755) == 0 && mkdir(in_base("fake/self"), 0755) == 0);
+        make_file("fake/self/comm", "");
+        open_slot(SLOT_PROC, "fake");
+        ADD(STEP_LABEL, .slot = SLOT_PROC, .a = TEXT("self/comm"), .b = TEXT("x"));
+        CHECK_INT(run(), -EXDEV);
+        CHECK(file_is("fake/self/comm", ""));
+        /* Nor by a way out of it. */
+        open_slot(SLOT_PROC, "fake/self");
+        ADD(STEP_LABEL, .slot = SLOT_PROC, .a = TEXT("../../decoy"), .b = TEXT("x"));
+        CHECK_INT(run(), -EXDEV);
+        slots[SLOT_PROC] = fd_close(slots[SLOT_PROC]);
+}
+
+static int is_confined(void) {
+        if (open(in_base("root/kept"), O_RDONLY | O_CLOEXEC) < 0)
+                return 201;
+        if (open(in_base("root/kept"), O_WRONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+                return 202;
+        return open(in_base("decoy"), O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES ? 0 : 203;
+}
+
+/* A rule on a file keeps the rights that a file can have; links lead nowhere out of the root. */
+static void test_landlock(void) {
+        const struct landlock_ruleset ruleset = { .files = RIGHT_READ_FILE | RIGHT_READ_FOLDER | RIGHT_WRITE_FILE };
+        if (sys_landlock_create_ruleset(NULL, 0, 1) <= 0) {
+                printf("# no Landlock here\n");
+                return;
+        }
+        make_file("root/kept", "kept");
+        CHECK(symlink(in_base("decoy"), in_base("root/out")) == 0);
+        open_slot(SLOT_ROOT, "root");
+        uint32_t at = plan_bytes(plan, &ruleset, sizeof(ruleset), 8);
+        ADD(STEP_RULESET, .into = SLOT_RULESET, .b = at);
+        ADD(STEP_RULE, .slot = SLOT_ROOT, .a = TEXT("/out"), .flags = RIGHT_READ_FILE);
+        CHECK_INT(run(), -ENOENT);
+        ADD(STEP_RULESET, .into = SLOT_RULESET, .b = at);
+        ADD(STEP_RULE, .slot = SLOT_ROOT, .a = TEXT("kept"), .flags = RIGHT_READ_FILE | RIGHT_READ_FOLDER);
+        ADD(STEP_NNP);
+        ADD(STEP_RESTRICT, .slot = SLOT_RULESET);
+        CHECK_INT(run_apart(is_confined), 0);
+        slots[SLOT_RULESET] = fd_close(slots[SLOT_RULESET]);
+}
+
 /* What no kernel without SMT would do: a filter answers in its place, and only to the right arguments. */
 static void test_core(void) {
         const struct sock_filter filter[] = {
@@ -206,6 +270,8 @@ int main(void) {
         test_find();
         test_identity();
         test_seccomp();
+        test_label();
+        test_landlock();
         test_core();
         test_start();
         tear_down();
