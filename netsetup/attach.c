@@ -62,7 +62,11 @@ static int find_uplink_mtu(struct nl *nl, uint32_t *ret) {
 static void choose_mac(struct net_request *request) {
         if (request->has_mac || (request->direct && !request->direct->has_own_mac))
                 return;
-        (void)!getrandom(request->mac, sizeof(request->mac), 0);
+        if (request->addresses.n)
+                tag_mac(request->direct ? request->uplink : request->bridge, request->addresses.at[0].text,
+                        request->mac);
+        else
+                (void)!getrandom(request->mac, sizeof(request->mac), 0);
         request->mac[0] = (uint8_t)((request->mac[0] & ~1U) | 2U);
         request->has_mac = true;
 }
@@ -167,9 +171,9 @@ static int make(struct attaching *a, struct net_hands *hands) {
         int r = forget_earlier(a);
         if (r < 0 || (r = net_apply(&first, hands)) < 0)
                 return r;
-        choose_mac(&a->request);
         a->request.policy.link = first.ops->link;
         r = lease(a);
+        choose_mac(&a->request);
         fill_policy(&a->request);
         if (r == 0)
                 r = policy_check(&a->request.policy);

@@ -49,6 +49,11 @@ const char *tag_link_name(const char *id, const char *interface) {
         return str_format("%s%s", tag_link_prefix(id), rest);
 }
 
+void tag_mac(const char *place, const char *address, uint8_t mac[LINK_MAC_SIZE]) {
+        const uint64_t number = hash(4, place, arena_strndup(address, strcspn(address, "/")));
+        memcpy(mac, &number, LINK_MAC_SIZE);
+}
+
 bool tag_read(const char *alias, struct tag *ret) {
         if (!alias || !str_starts(alias, prefix))
                 return false;

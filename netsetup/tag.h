@@ -18,6 +18,10 @@ const char *tag_link_name(const char *id, const char *interface);
 /* What the link names of an id begin with; those of few others do too. */
 const char *tag_link_prefix(const char *id);
 
+/* The hardware address that goes with an address in some place: whoever has the address next has it too, so that those
+ * who remember where to find the last one find this one.  Both kinds of bits are left for the caller to set. */
+void tag_mac(const char *place, const char *address, uint8_t mac[LINK_MAC_SIZE]);
+
 /* Takes an alias (may be NULL) apart; false when it is not one of ours. */
 bool tag_read(const char *alias, struct tag *ret);
 

@@ -70,6 +70,28 @@ traced() { # COMMAND...: what netsetup does goes to $BATS_TEST_TMPDIR/trace
   is_clean
 }
 
+@test "an address that goes to the next container: it is found at once by those who knew the last" {
+  container A
+  container B
+  container C
+  attach() { # ID PID NUMBER
+    net attach "$1" --netns "$2" --bridge br0 --address "10.1.0.$3/24" --bridge-address 10.1.0.1/24 \
+      --address "fd00:1::$3/64" --bridge-address fd00:1::1/64
+  }
+  attach c "$C" 9
+  attach a "$A" 2
+  for who in "$HOST" "$C"; do
+    reaches "$who" 10.1.0.2
+    reaches "$who" fd00:1::2
+  done
+  net detach a
+  attach b "$B" 2
+  for who in "$HOST" "$C"; do
+    reaches "$who" 10.1.0.2
+    reaches "$who" fd00:1::2
+  done
+}
+
 @test "detach: SIGKILL at any point, then detach, gc or attach finish it" {
   netw network create web --subnet 10.9.0.0/24
   container A

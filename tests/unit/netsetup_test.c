@@ -191,6 +191,7 @@ static void plans(void) {
                         "host     let rlhiltxufh3p44v send from MAC and addresses of its own\n"
                         "host     make link rlhiltxufh3p44v on bridge br0 to eth0 inside\n"
                         "host   + tag rlhiltxufh3p44v rundlet:web:eth0, isolated, set it up\n"
+                        "host     give rlhiltxufh3p44v no IPv6 addresses of its own\n"
                         "inside   find eth0\n"
                         "inside   add address 10.1.0.2/24 to eth0\n"
                         "inside + add address fd00::2/64 to eth0\n"
@@ -250,6 +251,11 @@ static void tags(void) {
         CHECK(!str_eq(tag_link_name("ab", "c"), tag_link_name("a", "bc")));
         CHECK(str_starts(tag_link_name("web", "eth0"), tag_link_prefix("web")));
         CHECK(str_starts(tag_link_name("web", "eth1"), tag_link_prefix("web")));
+        uint8_t first[LINK_MAC_SIZE], next[LINK_MAC_SIZE], elsewhere[LINK_MAC_SIZE];
+        tag_mac("br0", "10.1.0.2/24", first);
+        tag_mac("br0", "10.1.0.2/16", next);
+        tag_mac("br1", "10.1.0.2/24", elsewhere);
+        CHECK(memcmp(first, next, LINK_MAC_SIZE) == 0 && memcmp(first, elsewhere, LINK_MAC_SIZE) != 0);
         CHECK(!str_eq(tag_link_prefix("web"), tag_link_prefix("wed")));
         CHECK_STR(tag_alias("web", "eth0"), "rundlet:web:eth0");
         CHECK(tag_read("rundlet:web:eth0", &tag) && str_eq(tag.id, "web") && str_eq(tag.interface, "eth0"));
