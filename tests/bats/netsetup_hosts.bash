@@ -55,6 +55,11 @@ answers() { # PID ADDRESS [PEER]: there is an answer, and the server saw that pe
   [[ $got == "peer ${3:-}"* ]]
 }
 
+# The same as soon as it does: a server is not there at once, and a busy machine takes its time.
+answered() { # PID ADDRESS [PEER]
+  WAIT=30 wait_for answers "$@"
+}
+
 answers_not() { # PID ADDRESS
   local got
   got=$(ask "$1" "$2") || true

@@ -19,8 +19,8 @@ teardown() {
   grep -q 'info: set net/ipv4/ip_forward to 1, which was 0' "$BATS_TEST_TMPDIR/err"
   answer "$OUTSIDE" TCP4-LISTEN:7
   answer "$OUTSIDE" TCP6-LISTEN:9
-  WAIT=5 wait_for answers "$A" TCP4:192.0.2.9:7 192.0.2.1
-  WAIT=5 wait_for answers "$A" 'TCP6:[2001:db8::9]:9' '[2001:0db8:0000:0000:0000:0000:0000:0001]'
+  answered "$A" TCP4:192.0.2.9:7 192.0.2.1
+  answered "$A" 'TCP6:[2001:db8::9]:9' '[2001:0db8:0000:0000:0000:0000:0000:0001]'
   net detach web
   [ "$(elements)" = 0 ]
 }
@@ -40,24 +40,24 @@ teardown() {
   answer "$A" TCP6-LISTEN:80
   answer "$A" TCP4-LISTEN:83
   answer "$A" UDP4-LISTEN:9007
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080
   # The source is preserved: nobody is taken for localhost or for the host.
-  answers "$OUTSIDE" TCP4:192.0.2.1:8080 '[0000:0000:0000:0000:0000:ffff:c000:0209]'
-  WAIT=5 wait_for answers "$OUTSIDE" 'TCP6:[2001:db8::1]:8080' '[2001:0db8:0000:0000:0000:0000:0000:0009]'
-  answers "$OUTSIDE" TCP4:192.0.2.1:7003 192.0.2.9
-  answers "$OUTSIDE" UDP4:192.0.2.1:9007 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 '[0000:0000:0000:0000:0000:ffff:c000:0209]'
+  answered "$OUTSIDE" 'TCP6:[2001:db8::1]:8080' '[2001:0db8:0000:0000:0000:0000:0000:0009]'
+  answered "$OUTSIDE" TCP4:192.0.2.1:7003 192.0.2.9
+  answered "$OUTSIDE" UDP4:192.0.2.1:9007 192.0.2.9
   answers_not "$OUTSIDE" TCP4:192.0.2.1:7002
   answers_not "$OUTSIDE" UDP4:192.0.2.1:9010
-  answers "$HOST" TCP4:192.0.2.1:8080
-  answers "$HOST" TCP4:127.0.0.1:8080 '[0000:0000:0000:0000:0000:ffff:0a01:0001]'
-  answers "$HOST" TCP4:127.0.0.1:7003 10.1.0.1
-  WAIT=5 wait_for answers "$HOST" UDP4:127.0.0.1:9007 10.1.0.1
-  answers "$HOST" 'TCP6:[::1]:8080' '[fd00:0001:0000:0000:0000:0000:0000:0001]'
+  answered "$HOST" TCP4:192.0.2.1:8080
+  answered "$HOST" TCP4:127.0.0.1:8080 '[0000:0000:0000:0000:0000:ffff:0a01:0001]'
+  answered "$HOST" TCP4:127.0.0.1:7003 10.1.0.1
+  answered "$HOST" UDP4:127.0.0.1:9007 10.1.0.1
+  answered "$HOST" 'TCP6:[::1]:8080' '[fd00:0001:0000:0000:0000:0000:0000:0001]'
   [ "$(host cat /proc/sys/net/ipv4/conf/br1/route_localnet)" = 0 ]
-  answers "$A" TCP4:192.0.2.1:8080
-  answers "$A" 'TCP6:[2001:db8::1]:8080'
-  answers "$B" TCP4:192.0.2.1:8080
-  answers "$B" TCP4:10.1.0.1:8080
+  answered "$A" TCP4:192.0.2.1:8080
+  answered "$A" 'TCP6:[2001:db8::1]:8080'
+  answered "$B" TCP4:192.0.2.1:8080
+  answered "$B" TCP4:10.1.0.1:8080
   net detach web
   answers_not "$OUTSIDE" TCP4:192.0.2.1:8080
   answers_not "$HOST" TCP4:127.0.0.1:8080
@@ -84,9 +84,9 @@ teardown() {
   attach db "$B" 3 -p 127.0.0.1:8080:80 -p 192.0.2.1:8080:81
   answer "$A" TCP4-LISTEN:80
   answer "$B" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.2:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.2:8080 192.0.2.9
   answers_not "$OUTSIDE" TCP4:192.0.2.1:8080 # nobody listens at 81
-  answers "$HOST" TCP4:127.0.0.1:8080 10.1.0.1
+  answered "$HOST" TCP4:127.0.0.1:8080 10.1.0.1
   # A neighbour who sends to 127.0.0.1 by the MAC of the host meets nobody, and is counted.
   before=$(dropped inet)
   inside "$OUTSIDE" sh -c 'ip address del 127.0.0.1/8 dev lo; echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
@@ -103,9 +103,9 @@ teardown() {
   answer "$A" TCP4-LISTEN:80
   answer "$B" TCP4-LISTEN:8080,bind=10.1.0.3
   inside "$OUTSIDE" ip route add 10.1.0.0/24 via 192.0.2.1
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:10.1.0.3:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:10.1.0.3:8080 192.0.2.9
   net detach web
-  answers "$OUTSIDE" TCP4:10.1.0.3:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:10.1.0.3:8080 192.0.2.9
 }
 
 @test "publish: a port that is somebody else's is an error before any change" {
@@ -131,11 +131,11 @@ teardown() {
   host ip link delete "$(link_of web)"
   attach db "$B" 2 -p 8080:80 --block-egress # the address of the other, too
   answer "$B" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   net gc
   net detach web
   [ "$(net port list db)" = 8080:80/tcp ]
-  answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   reaches_not "$B" 192.0.2.9
   host nft -j list set inet netsetup egress_blocked4 | grep -q 'db:eth0'
   fails 'its address is that of db:eth0 already' attach other "$A" 2
@@ -148,7 +148,7 @@ teardown() {
   attach db "$B" 3 -p 9090:80
   answer "$A" TCP4-LISTEN:80
   net port add web -p 8080:80 -p 8000-8005:8000-8005/udp
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   [ "$(net port list web)" = $'8080:80/tcp\n8000-8005:8000-8005/udp' ]
   fails 'port add web: publish 8080:81/tcp: 8080/tcp is published twice' net port add web -p 8080:81
   fails 'port add web: port 9090/tcp is published by db already' net port add web -p 9090:80
@@ -168,11 +168,11 @@ teardown() {
   container B
   attach web "$A" 2 -p 9000:9000/udp
   answer "$A" UDP4-LISTEN:9000
-  WAIT=5 wait_for answers "$OUTSIDE" UDP4:192.0.2.1:9000,sourceport=5555 192.0.2.9
+  answered "$OUTSIDE" UDP4:192.0.2.1:9000,sourceport=5555 192.0.2.9
   net detach web
   attach db "$B" 2
   answer "$B" UDP4-LISTEN:9000
-  WAIT=5 wait_for answers "$HOST" UDP4:10.1.0.2:9000
+  answered "$HOST" UDP4:10.1.0.2:9000
   answers_not "$OUTSIDE" UDP4:192.0.2.1:9000,sourceport=5555
 }
 
@@ -184,7 +184,7 @@ teardown() {
   attach web "$A" 2 -p 8080:80 -p 8081:81
   answer "$A" TCP4-LISTEN:80
   answer "$A" TCP4-LISTEN:81
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8081 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8081 192.0.2.9
   answers_not "$OUTSIDE" TCP4:192.0.2.1:8080
   net reload
   net detach web
@@ -202,8 +202,8 @@ teardown() {
   [ "$(rules)" = "$count" ]
   answer "$B" TCP4-LISTEN:20001
   answer "$B" TCP4-LISTEN:21000
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:10001 192.0.2.9
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:11000 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:10001 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:11000 192.0.2.9
   net port add db -p 9999:80
   [ "$(net port list db | wc -l)" = 1001 ]
   net detach db
