@@ -137,7 +137,8 @@ static int run_command(const struct command *command, const struct globals *glob
                 return 0;
         }
         if (r >= 0 && (parsed.positionals.n < command->min || parsed.positionals.n > command->max))
-                r = fail_words(EINVAL, "usage: rundlet %s %s", command->name, command->arguments);
+                r = fail_words(EINVAL, "usage: rundlet %s%s%s", command->name, *command->arguments ? " " : "",
+                               command->arguments);
         if (r < 0)
                 return fail_hint(r, "see rundlet %s --help", command->name);
         if (globals->timing)

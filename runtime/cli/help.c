@@ -22,8 +22,8 @@ void help_all(void) {
 }
 
 void help_command(const struct command *command) {
-        (void)printf("Usage: rundlet %s %s%s\n\n%s\n", command->name, command->options ? "[OPTION]... " : "",
-                     command->arguments, command->description);
+        (void)printf("Usage: rundlet %s%s%s%s\n\n%s\n", command->name, command->options ? " [OPTION]..." : "",
+                     *command->arguments ? " " : "", command->arguments, command->description);
         if (command->options) {
                 (void)printf("\nOptions:\n");
                 opt_help(command->options);

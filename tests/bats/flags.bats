@@ -110,6 +110,25 @@ absent() { # COMMAND FLAG...
   done < <(rows)
 }
 
+@test "the table has every flag that the runc and crun of this machine name" {
+  peers=0
+  for peer in runc crun; do
+    command -v "$peer" >/dev/null || continue
+    peers=$((peers + 1))
+    while read -r name; do
+      words=("$name" --help)
+      [ "$name" != global ] || words=(--help)
+      "$peer" "${words[@]}" | sed -n 's/^ *\(-.,\)* *--\([a-z0-9-]*\).*/\2/p' | grep -vx -e help -e usage |
+        sed "s/^/$name|/" >>"$BATS_TEST_TMPDIR/theirs" || true
+    done < <(echo global && rows | cut -d'|' -f1 | grep -vx -e global -e mounts -e features | uniq)
+  done
+  [ "$peers" -gt 0 ]
+  rows | cut -d'|' -f1,2 | sort -u >"$BATS_TEST_TMPDIR/ours"
+  missing=$(sort -u "$BATS_TEST_TMPDIR/theirs" | comm -23 - "$BATS_TEST_TMPDIR/ours")
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/theirs")" -gt 40 ]
+  [ -z "$missing" ] || { echo "not in the table: $missing"; false; }
+}
+
 @test "every flag that has an effect has a test that sees it" {
   while row; do
     [ "$proof" != ignored ] && [ "$proof" != refused ] || continue
