@@ -69,7 +69,7 @@ static const struct option rows[] = {
         { "nolazytime", OPTION_UNSUPER, .other = "lazytime" },
         { "mand", OPTION_SUPER },
         { "nomand", OPTION_UNSUPER, .other = "mand" },
-        /* Changes are counted wherever the file system can (ext4, xfs and btrfs do), and fsconfig(2) has no word for it. */
+        /* Changes are counted wherever the file system can (ext4, xfs, btrfs), and fsconfig(2) has no word for it. */
         { "iversion", OPTION_NOTHING },
         { "noiversion", OPTION_NOTHING },
         { "silent", OPTION_NOTHING },
