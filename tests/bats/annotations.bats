@@ -3,13 +3,6 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-@test "org.rundlet.memory.oom.group: one process too many for the memory ends all" {
-  needs_controller memory
-  config '.annotations = {"org.rundlet.memory.oom.group": "1"}'
-  run_detached
-  [ "$(cat "$CGROUP/memory.oom.group")" = 1 ]
-}
-
 # The cookie of a process, asked without rundlet; fails where the kernel or the machine has none.
 cookie() { # PID
   perl -e 'my $cookie = "\0" x 8; syscall(157, 62, 0, $ARGV[0] + 0, 0, $cookie) == 0 or die "$!\n"; print unpack("Q", $cookie)' "$1"

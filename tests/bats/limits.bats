@@ -57,9 +57,9 @@ load cgroups
   create_with '{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 16777216}}'
   holds memory.max 67108864 memory.swap.max 33554432 memory.low 16777216
   rundlet delete "$ID"
-  config '.linux.resources.memory = {limit: -1, swap: -1, reservation: -1}'
+  config '.linux.resources.memory = {limit: -1, swap: -1, reservation: -1} | .annotations["org.rundlet.memory.oom.group"] = "1"'
   create
-  holds memory.max max memory.swap.max max memory.low max
+  holds memory.max max memory.swap.max max memory.low max memory.oom.group 1
   rundlet delete "$ID"
   config '.linux.resources.memory = {limit: 67108864, swap: 1048576}'
   refused "linux.resources.memory.swap: " create --bundle "$BUNDLE" "$ID"
