@@ -104,7 +104,7 @@ del(.linux.devices[0].minor) => linux.devices[0].minor: required for type c
 .root.path = "nonexistent" => root.path: open
 .process.cwd = "relative" => process.cwd: not an absolute path
 .process.args = [] => process.args: at least one entry
-del(.process.args) => process.args: 
+del(.process.args) => process.args: at least one entry
 .mounts[0].uidMappings = [{containerID: 0, hostID: 1, size: 1}] => mounts[0].gidMappings: required beside mounts[0].uidMappings
 .mounts[0].gidMappings = [{containerID: 0, hostID: 1, size: 1}] => mounts[0].uidMappings: required beside mounts[0].gidMappings
 .hooks.prestart[0].path = "bin/true" => hooks.prestart[0].path: not an absolute path
@@ -134,6 +134,13 @@ del(.process.args) => process.args:
 .linux.intelRdt = {memBwSchema: "MB:0=1\nMB:1=1"} => linux.intelRdt.memBwSchema: contains a newline
 .linux.intelRdt = {schemata: ["L3:0=1\nL3:1=1"]} => linux.intelRdt.schemata[0]: contains a newline
 EOT
+}
+
+@test "consoleSize is ignored where there is no terminal" {
+  config '.process.terminal = false | del(.linux.resources)'
+  rundlet plan --probe=full "$BUNDLE" >"$BATS_TEST_TMPDIR/with"
+  config 'del(.process.consoleSize)'
+  rundlet plan --probe=full "$BUNDLE" | diff "$BATS_TEST_TMPDIR/with" -
 }
 
 @test "every mount option that runtimes must know is one of ours, not one of the file system" {

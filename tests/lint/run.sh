@@ -127,6 +127,10 @@ own_paths() {
   true
 }
 
+musts() {
+  awk -f tests/lint/must.awk tests/spec/must.tsv tests/bats/*.bats tests/unit/*_test.c tests/golden/*.plan tests/golden/*.err
+}
+
 shell() {
   local file
   for file in "${scripts[@]}"; do
@@ -156,6 +160,7 @@ rule 'the init image: static, nothing writable and executable' init_image
 rule 'hardening of both programs' hardening
 rule 'no marks of unfinished work' marks
 rule 'no paths of a developer' own_paths
+rule 'every MUST of the spec has a test' musts
 rule 'shellcheck' shell
 rule 'clang-tidy' tidy
 rule 'instructions of what no machine decides, within 5 % of the baseline' counts
