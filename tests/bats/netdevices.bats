@@ -138,6 +138,8 @@ described() {
   payload /no/such/program
   refused /no/such/program
   described | diff "$BATS_TEST_TMPDIR/before" -
+  # The rest is the same way back, for other reasons.
+  [ -z "${IN_VM:-}" ] || return 0
   # The second one cannot go: the first comes back.
   payload true
   net_devices '{eno0: {}, lo: {name: "lo9"}}'
