@@ -23,6 +23,12 @@ bool plan_writes_labels(const struct build *b) {
         return b->process && (is_given(b->process->apparmor_profile) || is_given(b->process->selinux_label));
 }
 
+/* Nobody is confined where there is no AppArmor either. */
+static bool needs_apparmor(const struct build *b) {
+        return b->process && is_given(b->process->apparmor_profile) &&
+               !str_eq(b->process->apparmor_profile, "unconfined");
+}
+
 static int check_context_type(const struct build *b) {
         static const char *const types[] = { "context", "fscontext", "defcontext", "rootcontext" };
         const char *type = oci_annotation(b->config, CONTEXT_TYPE);
@@ -38,7 +44,7 @@ static int check_context_type(const struct build *b) {
 
 int plan_label_modules(struct build *b) {
         bool is_exec = b->process != b->config->process;
-        if (b->process && is_given(b->process->apparmor_profile) && !b->probe->has_apparmor)
+        if (needs_apparmor(b) && !b->probe->has_apparmor)
                 return fail_words(EOPNOTSUPP, "process.apparmorProfile: AppArmor is not enabled in this kernel");
         if (b->process && is_given(b->process->selinux_label) && !b->probe->has_selinux)
                 return fail_words(EOPNOTSUPP, "process.selinuxLabel: SELinux is not enabled on this host");
@@ -84,7 +90,7 @@ void plan_keyring_label(struct build *b) {
 void plan_labels(struct build *b) {
         const char *profile = b->process->apparmor_profile;
         bool is_stacked = b->probe->is_apparmor_confined && b->process->no_new_privileges;
-        if (is_given(profile)) {
+        if (is_given(profile) && b->probe->has_apparmor) {
                 b->plan->place = "process.apparmorProfile";
                 add_label(b, "self/attr/apparmor/exec", str_format("%s %s", is_stacked ? "stack" : "exec", profile));
         }

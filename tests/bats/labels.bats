@@ -83,6 +83,7 @@ teardown() {
   [ "${lines[0]}" = 'rundlet-inner (enforce)' ]
 }
 
+# bats test_tags=native
 @test "a label that no module of this kernel enforces is an error, for run and for exec" {
   run_detached
   while IFS='|' read -r filter words; do
@@ -98,6 +99,7 @@ teardown() {
 .process.apparmorProfile = "web\nx"|process.apparmorProfile: contains a newline
 .annotations = {"run.oci.mount_context_type": "x"}|annotations["run.oci.mount_context_type"]: x: context, fscontext, defcontext or rootcontext expected
 EOF
+  RUNDLET_PROBE_WITHOUT=apparmor run -0 rundlet exec --apparmor unconfined "$ID" true
   RUNDLET_PROBE_WITHOUT=apparmor run -255 rundlet exec --apparmor web "$ID" true
   [[ $output = *'process.apparmorProfile: AppArmor is not enabled'* ]]
   RUNDLET_PROBE_WITHOUT=selinux run -255 rundlet exec --process-label a:b:c "$ID" true
