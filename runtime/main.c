@@ -181,9 +181,9 @@ static int run(int argc, const char **argv, int *ret_failure_status) {
         r = run_globals(&options, &parsed, &is_done);
         if (is_done)
                 return r;
-        r = check_rootless(&options.globals);
+        r = open_log(&options.globals);
         if (r == 0)
-                r = open_log(&options.globals);
+                r = check_rootless(&options.globals);
         if (r < 0)
                 return r;
         const char *name = parsed.positionals.at[0];
