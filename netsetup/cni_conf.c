@@ -267,12 +267,17 @@ static int read_wishes(struct cni *cni) {
         const struct cni_runtime *runtime = &cni->conf.runtime;
         const struct cni_words *words = &cni->conf.arguments.cni;
         const struct strv *lists[] = { &runtime->addresses, &words->addresses };
+        struct strv aliases = { 0 };
         int r = take_mac(&cni->request, runtime->mac);
         if (r == 0 && !cni->request.has_mac)
                 r = take_mac(&cni->request, words->mac);
         for (size_t i = 0; i < 2; i++)
                 for (size_t j = 0; r == 0 && j < lists[i]->n && !(i && lists[0]->n); j++)
                         r = take_fixed(&cni->request, lists[i]->at[j]);
+        if (r == 0)
+                r = cni_aliases(runtime->aliases.text, cni->conf.name, &aliases);
+        for (size_t i = 0; r == 0 && i < aliases.n; i++)
+                r = request_take_alias(&cni->request, aliases.at[i]);
         return r;
 }
 

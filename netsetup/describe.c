@@ -64,6 +64,7 @@ struct net_link *net_describe(struct nl *nl, const struct link_info *link, const
 void net_recall(struct net_link *link, const struct net_record *record) {
         link->network = record->network;
         link->gateways = record->gateways;
+        link->aliases = record->owner.aliases;
         link->publish.at = record->policy.publish.at;
         link->publish.n = record->policy.publish.n;
         link->bandwidth = record->policy.bandwidth;

@@ -117,6 +117,8 @@ static const struct words_option options[] = {
           .flag = FLAG_BLOCK_HOST },
         { "block-egress", 0, NET_ATTACH | NET_NETWORK_CREATE, NULL, "Nothing outside of the network is reached",
           .flag = FLAG_BLOCK_EGRESS },
+        { "alias", 0, NET_ATTACH, "NAME", "One more name by which others on the network know it; again for more",
+          .is_many = true, .take = request_take_alias },
         { "ifname", 0, NET_ATTACH, "NAME", "The interface in the namespace (eth0)", .take = request_take_interface },
         { "ingress", 0, SHAPED, "RATE|none", "What goes into the container, as in 10mbit",
           .take = request_take_ingress },

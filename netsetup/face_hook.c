@@ -95,6 +95,7 @@ static const struct hook_word {
         { "allow-spoofing", OF_ALL, take_spoofing },
         { "block-host", OF_ALL, take_block_host },
         { "block-egress", OF_ALL, take_block_egress },
+        { "alias", OF_ALL, request_take_alias },
         { "files", OF_OWNER, take_files },
         { "container", OF_OWNER, take_container },
         { "hostname", OF_OWNER, take_hostname },
@@ -244,6 +245,7 @@ static int detach_all(const struct hook *hook, const char *root, struct strv *ne
                     !str_eq(record->owner.container, hook->owner.container))
                         continue;
                 request = (struct net_request){ .command = NET_DETACH,
+                                                .face = "hook",
                                                 .id = request.id,
                                                 .interface = record->policy.interface,
                                                 .root = root,

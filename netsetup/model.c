@@ -342,6 +342,21 @@ static struct strv elements(const char *text) {
         return list;
 }
 
+/* As if it were the member of an object, whatever its name. */
+struct list_of_words {
+        struct strv list;
+};
+
+int cni_aliases(const char *text, const char *network, struct strv *ret) {
+        const struct json_field field = FIELD(list_of_words, text && *text == '{' ? network : "aliases", list);
+        const struct json_type type = { "list_of_words", sizeof(struct list_of_words), &field, 1 };
+        struct list_of_words words = { 0 };
+        const char *object = !text || *text == '{' ? text : str_format("{\"aliases\":%s}", text);
+        int r = object ? json_read(object, strlen(object), &type, NULL, &words) : 0;
+        *ret = words.list;
+        return r < 0 ? fail_in(r, "runtimeConfig.aliases") : 0;
+}
+
 int cni_attachments(const char *text, const char *what, struct cni_attachments *ret) {
         const char *object = str_format("{\"list\":%s}", text);
         int r = json_read(object, strlen(object), &cni_attachments_type, NULL, ret);

@@ -200,6 +200,10 @@ struct cni_conf {
 
 extern const struct json_type cni_conf_type, cni_result_type, cni_error_type, cni_versions_type;
 
+/* The names in text, a value of a J_RAW member: a list, or, as podman says it, a list for each network.  Text NULL
+ * gives none. */
+int cni_aliases(const char *text, const char *network, struct strv *ret);
+
 /* The list that stands in text, a value of a J_RAW member; what is its name in messages. */
 int cni_attachments(const char *text, const char *what, struct cni_attachments *ret);
 

@@ -96,7 +96,8 @@ int names_write_servers(const struct net_owner *owner, const struct net_dns *dns
 /* --- hosts ---------------------------------------------------------------------------------------------------------
  */
 static bool is_owner(const struct net_record *record, const struct net_owner *owner) {
-        return record->owner.container && owner->container && str_eq(record->owner.container, owner->container);
+        return owner && record->owner.container && owner->container &&
+               str_eq(record->owner.container, owner->container);
 }
 
 static struct strv networks_of(const struct net_records *all, const struct net_owner *owner) {
@@ -116,11 +117,28 @@ static const char *lines_of(const struct net_record *record, const char *names) 
         return str_join(&lines, "");
 }
 
+static bool is_id(const struct net_records *all, const char *name) {
+        for (size_t i = 0; i < all->records.n; i++)
+                if (str_eq(all->records.at[i].policy.id, name))
+                        return true;
+        return false;
+}
+
+/* Its id, and its aliases but for those that are somebody's id. */
+static const char *called(const struct net_records *all, const struct net_record *record) {
+        struct strv names = { 0 };
+        strv_add(&names, record->policy.id);
+        for (size_t i = 0; i < record->owner.aliases.n; i++)
+                if (!is_id(all, record->owner.aliases.at[i]))
+                        strv_add(&names, record->owner.aliases.at[i]);
+        return str_join(&names, " ");
+}
+
 /* What each is called by others: in the order of the records, made once for all files. */
 static const char *const *lines_of_all(const struct net_records *all) {
         const char **lines = arena_array(all->records.n + 1, sizeof(*lines));
         for (size_t i = 0; i < all->records.n; i++)
-                lines[i] = lines_of(&all->records.at[i], all->records.at[i].policy.id);
+                lines[i] = lines_of(&all->records.at[i], called(all, &all->records.at[i]));
         return lines;
 }
 
@@ -134,7 +152,8 @@ static const char *hosts_of(const struct net_records *all, const char *const *li
                             const struct net_record *whose) {
         struct strv lines = { 0 }, networks = networks_of(all, &whose->owner);
         const char *id = whose->policy.id, *hostname = whose->owner.hostname;
-        const char *own = hostname && !str_eq(hostname, id) ? str_format("%s %s", hostname, id) : id;
+        const char *names = called(all, whose);
+        const char *own = hostname && !str_eq(hostname, id) ? str_format("%s %s", hostname, names) : names;
         strv_add(&lines, "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
         for (size_t i = 0; i < all->records.n; i++)
                 if (is_owner(&all->records.at[i], &whose->owner))
@@ -143,7 +162,9 @@ static const char *hosts_of(const struct net_records *all, const char *const *li
                 const struct net_record *other = &all->records.at[i];
                 if (other->network && strv_has(&networks, other->network) && may_be_called(whose, other->policy.id) &&
                     !is_owner(other, &whose->owner))
-                        strv_add(&lines, lines_by_others[i]);
+                        strv_add(&lines, hostname && strv_has(&other->owner.aliases, hostname)
+                                                 ? lines_of(other, other->policy.id)
+                                                 : lines_by_others[i]);
         }
         return str_join(&lines, "");
 }
@@ -172,9 +193,26 @@ static bool is_first(const struct net_records *all, size_t index) {
 static bool is_concerned(const struct net_records *all, const struct net_record *record, const struct strv *networks) {
         struct strv own = networks_of(all, &record->owner);
         for (size_t i = 0; i < own.n; i++)
-                if (strv_has(networks, own.at[i]))
+                if (!networks || strv_has(networks, own.at[i]))
                         return true;
         return false;
+}
+
+/* A file that is there as long as somebody has a file of ours. */
+static const char mark[] = "hosts";
+
+bool names_are_kept(const char *root) {
+        return access(str_path(root, mark), F_OK) == 0;
+}
+
+static int write_mark(int root, const struct net_records *all) {
+        bool is_kept = false;
+        for (size_t i = 0; i < all->records.n; i++)
+                is_kept |= all->records.at[i].owner.files != NULL;
+        autofd fd = is_kept ? openat(root, mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+        if (is_kept ? fd < 0 : unlinkat(root, mark, 0) < 0 && errno != ENOENT)
+                return fail(errno, "mark that names are kept");
+        return 0;
 }
 
 int names_write_hosts(const char *root, const struct strv *networks, const struct net_owner *owner) {
@@ -186,6 +224,8 @@ int names_write_hosts(const char *root, const struct strv *networks, const struc
             (r = record_list(attached, &all)) < 0)
                 return r;
         keep_living(&all, boot);
+        if ((r = write_mark(dir, &all)) < 0)
+                return r;
         const char *const *lines = lines_of_all(&all);
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];

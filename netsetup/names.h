@@ -1,6 +1,6 @@
 /* The names of containers, in the /etc/hosts and /etc/resolv.conf that their runtime has mounted from a folder of the
  * host: written in place, because a mount is of the file and not of its name.  Nothing below a rootfs is ever opened.
- * Called by face_hook.c; host side. */
+ * Called by face_hook.c, and by net.c when others than its containers come and go; host side. */
 #ifndef NETSETUP_NAMES_H
 #define NETSETUP_NAMES_H
 
@@ -9,9 +9,13 @@
 /* resolv.conf of the owner: what dns says, otherwise the host's name servers that can be reached from elsewhere. */
 int names_write_servers(const struct net_owner *owner, const struct net_dns *dns);
 
-/* hosts of every container that has one of ours and an interface on one of these networks: itself, and whom it shares
- * a network with.  Takes the lock.  The owner's own must succeed; the others' folders may be gone. */
+/* hosts of every container that has one of ours and an interface on one of these networks (NULL: on any): itself, and
+ * whom it shares a network with.  Takes the lock.  The owner's own must succeed (NULL: there is none); the others'
+ * folders may be gone. */
 int names_write_hosts(const char *root, const struct strv *networks, const struct net_owner *owner);
+
+/* Somebody has a file of ours, and cares about who comes and goes. */
+bool names_are_kept(const char *root);
 
 /* The text of a container's hosts, and of a resolv.conf made from that of the host; in the arena.  Pure. */
 const char *names_hosts(const struct net_records *all, const struct net_record *whose);

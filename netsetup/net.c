@@ -3,6 +3,7 @@
 #include "netsetup/bandwidth.h"
 #include "netsetup/direct.h"
 #include "netsetup/gc.h"
+#include "netsetup/names.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
 #include "netsetup/overlay.h"
@@ -15,6 +16,7 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
+#include "specs/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -278,8 +280,21 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
         return fail_words(EINVAL, "no command");
 }
 
+/* Containers of a runtime that has us write their names know the others too, whoever attaches them.  The hook does it
+ * by itself, when all of a container's interfaces are there. */
+static void tell_names(const struct net_request *request) {
+        if (!(request->command & (NET_ATTACH | NET_DETACH | NET_GC)) || str_eq(request->face, "hook") ||
+            !names_are_kept(request->root))
+                return;
+        if (names_write_hosts(request->root, NULL, NULL) < 0)
+                log_warning("names: %s", err_message());
+        err_clear();
+}
+
 int net_run(const struct net_request *request, FILE *dry, struct net_result *ret) {
         int r = run(request, dry, ret);
+        if (r == 0 && !dry)
+                tell_names(request);
         if (r == -EPERM)
                 fail_hint(r, "netsetup needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter a network namespace");
         return r;

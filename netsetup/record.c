@@ -29,6 +29,7 @@ static const struct json_field net_owner_fields[] = {
         FIELD(net_owner, "container", container),
         FIELD(net_owner, "files", files),
         FIELD(net_owner, "hostname", hostname),
+        FIELD(net_owner, "aliases", aliases),
 };
 static TYPE(net_owner);
 

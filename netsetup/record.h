@@ -21,6 +21,7 @@ struct net_owner {
         const char *container; /* what no other container of this host has: its folder; NULL: not known */
         const char *files;     /* folder with "hosts" and "resolv.conf" for it; NULL: it has none of ours */
         const char *hostname;
+        struct strv aliases; /* more names by which others on the network know it */
 };
 
 struct net_record {

@@ -22,6 +22,7 @@ static const struct json_field net_link_fields[] = {
         FIELD(net_link, "isolated", isolated, .flags = J_KEEP_EMPTY),
         FIELD(net_link, "hairpin", hairpin, .flags = J_KEEP_EMPTY),
         FIELD(net_link, "addresses", addresses),
+        FIELD(net_link, "aliases", aliases),
         FIELD(net_link, "gateways", gateways),
         LIST(net_link, "publish", publish, net_publish),
         OBJECT(net_link, "bandwidth", bandwidth, net_bandwidth),
@@ -70,6 +71,18 @@ static int check_link_name(const char *what, const char *word) {
                 if (*c <= ' ' || *c > '~' || strchr("/:%", *c))
                         return fail_words(EINVAL, "%s %s: spaces, / : %% and unprintable characters are not allowed",
                                           what, word);
+        return 0;
+}
+
+/* It becomes a word of hosts files. */
+int request_take_alias(struct net_request *request, const char *word) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+        size_t length = strlen(word);
+        if (length == 0 || length > 253 || strspn(word, letters) != length || word[0] == '.' || word[0] == '-')
+                return fail_words(EINVAL, "alias %.32s: only letters, digits and _ . - are allowed, 253 at most", word);
+        if (str_eq(word, "localhost"))
+                return fail_words(EINVAL, "alias %s: everybody's own", word);
+        strv_add(&request->owner.aliases, word);
         return 0;
 }
 

@@ -86,6 +86,7 @@ struct net_link {
         uint32_t mtu;
         bool isolated, hairpin;
         struct strv addresses;
+        struct strv aliases;
         struct strv gateways; /* as recorded by attach: the kernel shows routes to those inside only */
         LIST_OF(net_publish) publish;
         struct net_bandwidth bandwidth;
@@ -108,6 +109,7 @@ extern const struct json_type net_result_type, net_collected_type;
 
 /* One word each: 0, or the record says what is wrong with it ("address 10.1.0.2: no prefix length (10.1.0.2/24)"). */
 int request_take_id(struct net_request *request, const char *word);
+int request_take_alias(struct net_request *request, const char *word);
 int request_take_interface(struct net_request *request, const char *word);
 int request_take_netns(struct net_request *request, const char *word);
 int request_take_bridge(struct net_request *request, const char *word);

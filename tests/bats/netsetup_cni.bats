@@ -264,7 +264,7 @@ leases() { # NETWORK: how many
   [ "$(jq -c '[.interfaces[2].mac, .ips[0].address, .dns.nameservers[0], .dns.search[0]]' "$BATS_TEST_TMPDIR/b")" = \
     '["02:00:00:00:00:80","10.22.0.80/24","10.22.0.9","example"]' ]
   [ "$(host cat "/run/netsetup/attached/$(jq -r '.interfaces[1].name' "$BATS_TEST_TMPDIR/b").json" |
-    jq -c '.policy.publish[0] | [.hostPort, .insidePort, .protocol]')" = '[8080,80,"tcp"]' ]
+    jq -c '[.policy.publish[0].hostPort, .policy.publish[0].insidePort, .owner.aliases[0]]')" = '[8080,80,"web"]' ]
   container C
   cni ADD c "$(ns "$C")" "$(conf '.name = "flat" | .bridge = "cni2" | .isGateway = false | .isDefaultGateway = false
     | .ipMasq = false | .ipam = {}')" \

@@ -127,6 +127,16 @@ is_stopped() { # ID
   lacks 10.9.0 within db cat /etc/hosts
   within alone grep -qx '10.9.0.2 web' /etc/hosts
   lacks db within alone cat /etc/hosts
+  # Who is attached by others than the runtime is known too, as long as it is there; nobody is called like the container.
+  container A
+  net attach cli --netns "$A" --network front --alias www --alias db --alias web
+  within web grep -qx '10.9.0.4 cli www' /etc/hosts
+  within alone grep -qx '10.9.0.4 cli www' /etc/hosts
+  lacks cli within db cat /etc/hosts
+  [ "$(net list -j | jq -c '.links[] | select(.id == "cli") | .aliases')" = '["www","db","web"]' ]
+  net detach cli
+  lacks cli within web cat /etc/hosts
+  lacks cli within alone cat /etc/hosts
   on_host delete --force web
   lacks web within db cat /etc/hosts
   lacks web within alone cat /etc/hosts

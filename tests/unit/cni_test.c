@@ -66,6 +66,9 @@ static const struct {
           "port 0:80" },
         { 7, "ADD", NULL, WITH("\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":80}]}"), "containerPort" },
         { 7, "ADD", NULL, WITH("\"runtimeConfig\":{\"mac\":\"x\"}"), "mac x" },
+        { 7, "ADD", NULL, WITH("\"runtimeConfig\":{\"aliases\":7}"), "runtimeConfig.aliases" },
+        { 7, "ADD", NULL, WITH("\"runtimeConfig\":{\"aliases\":[\"a b\"]}"), "alias a b: only letters" },
+        { 7, "ADD", NULL, WITH("\"runtimeConfig\":{\"aliases\":[\"localhost\"]}"), "everybody's own" },
         { 7, "ADD", NULL, "{" HEAD ",\"runtimeConfig\":{\"ips\":[\"10.0.0.1\"]}}", "the network has no subnet" },
         { 7, "CHECK", NULL, CONF, "prevResult is missing" },
         { 7, "CHECK", NULL, WITH("\"prevResult\":{\"ips\":[{\"interface\":-1,\"address\":\"x\"}]}"),
@@ -114,6 +117,16 @@ static void environments(void) {
         const struct cni_environment bare = { "DEL", "a", NULL, "eth0", "FOO=1" };
         CHECK_INT(cni_read(&bare, CONF, strlen(CONF), &cni), 0);
         CHECK(!cni.request.netns);
+}
+
+static void aliases(void) {
+        struct cni cni;
+        CHECK_INT(read_conf("ADD", NULL, WITH("\"runtimeConfig\":{\"aliases\":[\"a\",\"b\"]}"), &cni), 0);
+        CHECK(cni.request.owner.aliases.n == 2 && str_eq(cni.request.owner.aliases.at[1], "b"));
+        CHECK_INT(read_conf("ADD", NULL, WITH("\"runtimeConfig\":{\"aliases\":{\"other\":[\"a\"],\"net\":[\"c\"]}}"),
+                            &cni),
+                  0);
+        CHECK(cni.request.owner.aliases.n == 1 && str_eq(cni.request.owner.aliases.at[0], "c"));
 }
 
 /* What is wrong with the addresses is no obstacle to taking them away. */
@@ -218,6 +231,7 @@ int main(void) {
         refusals();
         environments();
         deletes();
+        aliases();
         meanings();
         wishes();
         return test_done();

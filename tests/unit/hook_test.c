@@ -99,9 +99,13 @@ static void test_hosts(void) {
         };
         const struct net_records all = { { list, sizeof(list) / sizeof(list[0]) } };
         list[1].owner.hostname = list[2].owner.hostname = "box";
+        /* A name of somebody's own is given to nobody else. */
+        strv_add(&list[0].owner.aliases, "data");
+        strv_add(&list[0].owner.aliases, "web");
+        strv_add(&list[3].owner.aliases, "box");
         CHECK_STR(names_hosts(&all, &list[1]), "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
                                                "10.1.0.2 box web\n10.2.0.3 box web\n"
-                                               "10.2.0.2 db\n10.1.0.3 other\n");
+                                               "10.2.0.2 db data\n10.1.0.3 other\n");
         CHECK_STR(names_hosts(&all, &list[6]), "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
                                                "10.3.0.2 far\n");
 }
