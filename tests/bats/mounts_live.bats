@@ -106,6 +106,27 @@ table() {
   refused "does not exist" remove "[$SOURCE]"
 }
 
+@test "a container that swaps a folder for a link all the time gets nothing of the host mounted or made" {
+  [ -z "${IN_VM:-}" ] && rounds=25 || rounds=4
+  canary=$BATS_TEST_TMPDIR/canary
+  mkdir -p "$canary" "$BUNDLE/rootfs$canary"
+  # shellcheck disable=SC2016 # for the inner shell
+  payload sh -c 'while :; do mkdir /swap 2>/dev/null; rm -r /swap; ln -s "$0" /swap; rm /swap; done' "$canary"
+  run_detached
+  PID=$(init_pid)
+  echo '[{"destination": "/swap/in", "type": "tmpfs"}]' >"$BATS_TEST_TMPDIR/mounts.json"
+  added=0
+  for i in $(seq "$rounds"); do
+    run rundlet mounts add "$ID" "$BATS_TEST_TMPDIR/mounts.json"
+    [ "$status" != 0 ] || added=$((added + 1))
+    [ "${#lines[@]}" -le 1 ]
+  done
+  echo "$added of $rounds"
+  [ -z "$(ls -A "$canary")" ]
+  [ "$(grep -c "$canary" /proc/self/mountinfo)" = 0 ]
+  is_status running
+}
+
 @test "in a created container with a user namespace: its root owns what is added, also by id map" {
   config '.linux.namespaces += [{type: "user"}]
     | .linux.uidMappings = [{containerID: 0, hostID: 4200000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
