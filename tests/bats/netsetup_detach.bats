@@ -95,7 +95,7 @@ traced() { # COMMAND...: what netsetup does goes to $BATS_TEST_TMPDIR/trace
 @test "detach: SIGKILL at any point, then detach, gc or attach finish it" {
   netw network create web --subnet 10.9.0.0/24
   container A
-  for call in sendto,recvmsg:3 flock,renameat,unlinkat:1; do
+  for call in sendto,recvmsg:4 flock,renameat,unlinkat:1; do
     for when in $(seq 1 "${call#*:}" 60); do
       netw attach a --netns "$A" --network web
       run host strace -o /dev/null -e "inject=${call%:*}:signal=SIGKILL:when=$when" "$NETSETUP" detach a --root "$STATE"
