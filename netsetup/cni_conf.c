@@ -1,3 +1,4 @@
+#include "netsetup/direct.h"
 #include "netsetup/face_cni.h"
 #include "netsetup/ipam.h"
 #include "netsetup/shape.h"
@@ -236,11 +237,27 @@ static int read_ports(struct cni *cni) {
         return 0;
 }
 
+/* A plugin that is installed under the name of another one is asked for that one's work. */
+static const char *kind_of(const struct cni_conf *conf) {
+        static const char *const types[] = { "macvlan", "ipvlan", "loopback" };
+        if (!is_missing(conf->kind))
+                return conf->kind;
+        for (size_t i = 0; !is_missing(conf->type) && i < sizeof(types) / sizeof(types[0]); i++)
+                if (str_eq(conf->type, types[i]))
+                        return types[i];
+        return "bridge";
+}
+
+static bool is_bridge(const struct cni *cni) {
+        return str_eq(kind_of(&cni->conf), "bridge");
+}
+
 /* What is asked for beside the environment, and cannot be had. */
 static int check_supported(const struct cni_conf *conf) {
         const char *what = conf->vlan              ? "vlan"
                            : conf->vlan_trunk.text ? "vlanTrunk"
                            : conf->no_interface    ? "disableContainerInterface"
+                           : conf->link_inside     ? "linkInContainer"
                            : conf->shaped.n        ? "shapedSubnets"
                            : conf->unshaped.n      ? "unshapedSubnets"
                                                    : NULL;
@@ -285,7 +302,12 @@ static void shape(struct cni *cni) {
         const struct cni_conf *conf = &cni->conf;
         struct net_network *network = &cni->network;
         bool is_plain = !conf->ipam || (network->subnets.n == 0 && cni->request.addresses.n == 0);
-        network->bridge = is_missing(conf->bridge) ? "cni0" : conf->bridge;
+        if (is_bridge(cni))
+                network->bridge = is_missing(conf->bridge) ? "cni0" : conf->bridge;
+        else
+                network->kind = kind_of(conf);
+        network->uplink = is_missing(conf->master) ? NULL : conf->master;
+        network->mode = is_missing(conf->mode) ? NULL : conf->mode;
         network->mtu = conf->mtu;
         network->isolate = conf->isolate;
         network->internal = conf->internal;
@@ -304,16 +326,31 @@ static void shape(struct cni *cni) {
         cni->request.has_no_bridge_address = !conf->is_gateway && !conf->is_default_gateway;
 }
 
+/* What fits together, in the words of the configuration. */
+static int check_kind(const struct cni *cni) {
+        struct net_request unused = { 0 };
+        const struct net_network *network = &cni->network;
+        if (network->kind && !network->uplink)
+                return fail_words(EINVAL, "kind %s: master is missing", network->kind);
+        int r = network->kind && network->uplink ? request_take_uplink(&unused, network->uplink) : 0;
+        return r == 0 ? direct_check_network(network) : r;
+}
+
 /* ADD and CHECK: all that the configuration says. */
 static int read_network(struct cni *cni) {
         struct net_request unused = { 0 };
         struct ipam_pool pool;
         int r = code(cni, CNI_UNSUPPORTED, check_supported(&cni->conf));
+        if (r == 0 && str_eq(kind_of(&cni->conf), "loopback")) {
+                cni->is_loopback = true;
+                return 0;
+        }
         if (r < 0 || (r = read_ipam(cni)) < 0 || (r = read_ports(cni)) < 0 || (r = read_wishes(cni)) < 0 ||
             (r = read_bandwidth(cni)) < 0)
                 return r;
         shape(cni);
-        if ((r = request_take_bridge(&unused, cni->network.bridge)) < 0 || (r = ipam_pool(&cni->network, &pool)) < 0)
+        if ((cni->network.bridge && (r = request_take_bridge(&unused, cni->network.bridge)) < 0) ||
+            (r = check_kind(cni)) < 0 || (r = ipam_pool(&cni->network, &pool)) < 0)
                 return r;
         if (cni->conf.mtu && cni->conf.mtu < 68)
                 return fail_words(EINVAL, "mtu %u: not a number in 68..65535", cni->conf.mtu);

@@ -44,8 +44,6 @@ int direct_check_network(const struct net_network *network) {
                 return fail_words(EINVAL, "mode %s: %s has none of that name", network->mode, kind);
         if (!network->uplink)
                 return fail_words(EINVAL, "kind %s: it needs an uplink (--uplink)", kind);
-        if (network->subnets.n == 0)
-                return fail_words(EINVAL, "kind %s: it needs a subnet, that of the uplink (--subnet)", kind);
         const char *other = network->bridge                    ? "--bridge"
                             : network->isolate                 ? "--isolate"
                             : network->hairpin                 ? "--hairpin"

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,9 +86,11 @@ static struct cni_result build_result(const struct cni *cni, const struct net_re
         if (cni->conf.previous)
                 result = *cni->conf.previous;
         result.version = cni->version;
-        struct opt_u32 inside = { true, (uint32_t)result.interfaces.n + 2 };
-        add_interface(&result, (struct cni_interface){ .name = link->bridge, .mac = made->bridge_mac });
-        add_interface(&result, (struct cni_interface){ .name = link->link, .mac = made->link_mac });
+        if (link->bridge) {
+                add_interface(&result, (struct cni_interface){ .name = link->bridge, .mac = made->bridge_mac });
+                add_interface(&result, (struct cni_interface){ .name = link->link, .mac = made->link_mac });
+        }
+        struct opt_u32 inside = { true, (uint32_t)result.interfaces.n };
         add_interface(&result, (struct cni_interface){
                                        .name = link->interface,
                                        .mac = link->mac,
@@ -154,12 +157,33 @@ static int run_request(struct cni *cni, enum net_command command, struct net_res
         return coded(cni, code_of(r), r);
 }
 
+/* In front of what those before have said, for runtimes that ask no more of it. */
+static void print_loopback(const struct cni *cni, FILE *out) {
+        struct cni_result result = { .version = cni->version };
+        const struct opt_u32 first = { true, 0 };
+        bool is_old = str_eq(cni->version, "0.4.0");
+        add_interface(&result, (struct cni_interface){
+                                       .name = "lo", .mac = "00:00:00:00:00:00", .sandbox = cni->request.netns });
+        add_address(&result, (struct cni_address){
+                                     .interface = first, .address = "127.0.0.1/8", .version = is_old ? "4" : NULL });
+        add_address(&result,
+                    (struct cni_address){ .interface = first, .address = "::1/128", .version = is_old ? "6" : NULL });
+        if (cni->conf.previous)
+                result = *cni->conf.previous;
+        result.version = cni->version;
+        fputs(json_write(&result, &cni_result_type, true), out);
+}
+
 static int run_add(struct cni *cni, FILE *out) {
         struct net_result made = { 0 };
         int r = find_container(cni);
         cni->request.config = &cni->network;
-        if (r < 0 || (r = run_request(cni, NET_ATTACH, &made)) < 0)
+        if (r < 0 || (r = run_request(cni, cni->is_loopback ? NET_LOOPBACK : NET_ATTACH, &made)) < 0)
                 return r;
+        if (cni->is_loopback) {
+                print_loopback(cni, out);
+                return 0;
+        }
         const struct cni_result result = build_result(cni, &made);
         fputs(json_write(&result, &cni_result_type, true), out);
         return 0;
@@ -194,7 +218,7 @@ static int check_interface(const struct cni *cni, const struct net_link *link) {
                                   link->mac ? link->mac : "-", mac);
         if (!str_eq(link->state, "up"))
                 return fail_words(ENODEV, "link %s is %s", link->link, link->state);
-        if (!link->bridge || !str_eq(link->bridge, cni->network.bridge))
+        if (cni->network.bridge && (!link->bridge || !str_eq(link->bridge, cni->network.bridge)))
                 return fail_words(ENODEV, "link %s is on bridge %s, not %s", link->link,
                                   link->bridge ? link->bridge : "-", cni->network.bridge);
         for (size_t i = 0; i < previous->addresses.n; i++) {
@@ -262,11 +286,21 @@ static int check_record(const struct cni *cni) {
         return check_bandwidth(&record.policy);
 }
 
+static int check_loopback(struct cni *cni) {
+        autofd netns = -1;
+        autonl inside = { 0 };
+        struct link_info link;
+        int r = netns_open(cni->request.netns, &netns);
+        if (r == 0 && (r = netns_socket(netns, &inside)) == 0 && (r = link_get(&inside, "lo", &link)) == 0)
+                r = link.flags & IFF_UP ? 0 : fail_words(ENODEV, "lo is down");
+        return coded(cni, r == -ENODEV ? CNI_DIFFERENT : code_of(r), r);
+}
+
 static int run_check(struct cni *cni) {
         struct net_result found = { 0 };
         int r = find_container(cni);
-        if (r < 0)
-                return r;
+        if (r < 0 || cni->is_loopback)
+                return r < 0 ? r : check_loopback(cni);
         cni->request.command = NET_STATUS;
         if ((r = request_check(&cni->request)) == 0)
                 r = net_run(&cni->request, NULL, &found);

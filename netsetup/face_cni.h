@@ -40,6 +40,7 @@ struct cni {
         struct net_network network;
         struct net_request request;
         struct cni_attachments valid;
+        bool is_loopback;   /* of the kind: there is no network */
         enum cni_code code; /* of what failed */
 };
 

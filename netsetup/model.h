@@ -179,9 +179,10 @@ struct cni_arguments {
 
 struct cni_conf {
         const char *version, *name, *type;
-        const char *bridge;
+        const char *kind; /* ours: what else the type says */
+        const char *bridge, *master, *mode;
         bool is_gateway, is_default_gateway, force_address, masquerade, hairpin, promiscuous, enable_dad;
-        bool isolate, no_interface;
+        bool isolate, no_interface, link_inside;
         struct opt_bool check_spoofing;
         bool internal, host_blocked, egress_blocked; /* ours, as are these */
         LIST_OF(net_allow) host_access, egress;

@@ -326,6 +326,8 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
         network.hairpin = request->port.hairpin;
         network.internal = request->is_internal;
         int r = direct_check_network(&network);
+        if (r == 0 && network.kind && network.subnets.n == 0)
+                r = fail_words(EINVAL, "kind %s: it needs a subnet, that of the uplink (--subnet)", network.kind);
         if (r == 0)
                 r = overlay_check(&network);
         if (r == 0)

@@ -126,13 +126,69 @@ comes_and_goes() { # ID PID
   [ "$(inside "$A" ip -j route show default | jq -c '.[0] | [.dev, .gateway]')" = '["eth0",null]' ]
 }
 
+# Called as runtimes do: cni COMMAND PID CONF [IFNAME]
+cni() {
+  host env CNI_COMMAND="$1" CNI_CONTAINERID=pod CNI_NETNS="/proc/$2/ns/net" CNI_IFNAME="${4-eth0}" \
+    timeout -k 5 "$LIMIT" "$NETSETUP" <<<"$3" 3>&- 4>&-
+}
+
+@test "CNI: macvlan by its plugin's keys, loopback, and what does not fit" {
+  needs_kind macvlan
+  router
+  container A
+  conf='{"cniVersion":"1.1.0","name":"lan","type":"netsetup","kind":"macvlan","master":"uplink","mode":"bridge","mtu":1400,
+    "ipam":{"type":"host-local","subnet":"10.5.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}}'
+  cni ADD "$A" "$conf" >"$BATS_TEST_TMPDIR/result"
+  [ "$(jq -c '[.interfaces[] | [.name, .sandbox, .mtu]]' "$BATS_TEST_TMPDIR/result")" = \
+    "[[\"eth0\",\"/proc/$A/ns/net\",1400]]" ]
+  [ "$(jq -c '.ips' "$BATS_TEST_TMPDIR/result")" = '[{"interface":0,"address":"10.5.0.2/24","gateway":"10.5.0.1"}]' ]
+  [ "$(jq -r '.interfaces[0].mac' "$BATS_TEST_TMPDIR/result")" = \
+    "$(inside "$A" ip -j link show eth0 | jq -r '.[0].address')" ]
+  reaches "$A" 192.0.2.7
+  with=$(jq -c --slurpfile r "$BATS_TEST_TMPDIR/result" '.prevResult = $r[0]' <<<"$conf")
+  [ -z "$(cni CHECK "$A" "$with")" ]
+  run cni ADD "$A" "$conf"
+  [ "$(jq -r '[.code, .msg] | join(" ")' <<<"$output")" = '104 eth0 is attached already' ]
+  inside "$A" ip link set eth0 down
+  run cni CHECK "$A" "$with"
+  [ "$(jq .code <<<"$output")" = 105 ]
+  cni DEL "$A" "$with"
+  cni DEL "$A" "$with"
+  [ "$(links_of "$A")" = lo ]
+  # The plugin under the other's name, and without addresses.
+  cni ADD "$A" '{"cniVersion":"0.4.0","name":"lan","type":"macvlan","master":"uplink"}' >"$BATS_TEST_TMPDIR/result"
+  [ "$(jq -c '[.ips, (.interfaces | length)]' "$BATS_TEST_TMPDIR/result")" = '[null,1]' ]
+  cni DEL "$A" "$conf"
+  run cni ADD "$A" "$(jq -c '.runtimeConfig = {portMappings: [{hostPort: 80, containerPort: 80}]}' <<<"$conf")"
+  [ "$(jq -r .code <<<"$output")" = 7 ]
+  run cni ADD "$A" "$(jq -c '.master = "nothing0"' <<<"$conf")"
+  [[ $(jq -r .msg <<<"$output") == 'find nothing0: No such device' ]]
+  [ "$(links_of "$A")" = lo ]
+  host "$NETSETUP" gc 3>&- 4>&-
+  [ -z "$(leftovers)" ]
+
+  conf='{"cniVersion":"1.0.0","name":"lo","type":"loopback"}'
+  container B
+  inside "$B" ip link set lo down
+  cni ADD "$B" "$conf" lo >"$BATS_TEST_TMPDIR/result"
+  [ "$(jq -c '[.interfaces[0].name, .ips[].address]' "$BATS_TEST_TMPDIR/result")" = '["lo","127.0.0.1/8","::1/128"]' ]
+  reaches "$B" 127.0.0.1
+  with=$(jq -c --slurpfile r "$BATS_TEST_TMPDIR/result" '.prevResult = $r[0]' <<<"$conf")
+  [ -z "$(cni CHECK "$B" "$with" lo)" ]
+  inside "$B" ip link set lo down
+  run cni CHECK "$B" "$with" lo
+  [ "$(jq -r '[.code, .msg] | join(" ")' <<<"$output")" = '105 lo is down' ]
+  cni DEL "$B" "$conf" lo
+}
+
 @test "macvlan: after a kill at any moment gc leaves nothing, nor after the container's death" {
   needs_kind macvlan
   router
   container A
   create lan macvlan
   for n in $(seq 1 12); do
-    host "$NETSETUP" attach web --netns "$A" --network lan --root "$STATE" 3>&- 4>&- 2>/dev/null &
+    nsenter --net --mount --target "$HOST" -- "$NETSETUP" attach web --netns "$A" --network lan --root "$STATE" \
+      3>&- 4>&- 2>/dev/null &
     sleep "0.00$((n * n % 10))"
     kill -9 $! 2>/dev/null || true
     wait $! 2>/dev/null || true

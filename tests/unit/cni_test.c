@@ -29,6 +29,7 @@ static const struct {
         { 2, "ADD", NULL, "{" HEAD ",\"ipam\":{\"type\":\"dhcp\"}}", "ipam.type dhcp: only host-local" },
         { 2, "ADD", NULL, WITH("\"disableContainerInterface\":true"), "disableContainerInterface: not supported" },
         { 2, "ADD", NULL, WITH("\"vlanTrunk\":[{\"id\":7}]"), "vlanTrunk: not supported" },
+        { 2, "ADD", NULL, WITH("\"linkInContainer\":true"), "linkInContainer: not supported" },
         { 4, "FLY", NULL, CONF, "CNI_COMMAND FLY: not ADD" },
         { 4, "add", NULL, CONF, "CNI_COMMAND add: not ADD" },
         { 4, "ADD", "IP", CONF, "CNI_ARGS: IP: no =" },
@@ -75,6 +76,12 @@ static const struct {
           "prevResult.ips[0].interface" },
         { 7, "GC", NULL, WITH("\"cni.dev/valid-attachments\":[{\"containerID\":\"a\"}]"),
           "cni.dev/valid-attachments: list[0].ifname: required but missing" },
+        { 7, "ADD", NULL, WITH("\"kind\":\"macvlan\""), "kind macvlan: master is missing" },
+        { 7, "ADD", NULL, WITH("\"kind\":\"macvlan\",\"master\":\"eth0\",\"mode\":\"l2\""),
+          "mode l2: macvlan has none" },
+        { 7, "ADD", NULL, WITH("\"kind\":\"dummy\",\"master\":\"eth0\""), "kind dummy: not one of" },
+        { 7, "ADD", NULL, WITH("\"kind\":\"ipvlan\",\"master\":\"eth0\",\"hairpinMode\":true"),
+          "--hairpin: not possible" },
         { 7, "GC", NULL, WITH("\"cni.dev/valid-attachments\":\"all\""), "cni.dev/valid-attachments: list" },
 };
 
