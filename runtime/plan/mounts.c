@@ -99,8 +99,8 @@ static void add_target(struct build *b, const struct work *w, uint64_t flags) {
                  .a = plan_text(b->plan, w->destination), .flags = flags, .more = 0755);
 }
 
-static void add_attach(struct build *b, const struct work *w) {
-        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = w->slot, .into = SLOT_TARGET);
+static void add_attach(struct build *b, const struct work *w, bool takes_mode) {
+        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = w->slot, .into = SLOT_TARGET, .flags = takes_mode);
         add_propagation(b, w);
 }
 
@@ -160,7 +160,7 @@ static int add_bind_of(struct build *b, struct work *w, const char *source) {
                 return r;
         add_attrs(b, plan_tree_lane(b), w->slot, &w->opts);
         add_target(b, w, TARGET_LIKE | plain_flag(w) | (uint64_t)w->slot << 32);
-        add_attach(b, w);
+        add_attach(b, w, false);
         return 0;
 }
 
@@ -277,6 +277,14 @@ static enum plan_lane fs_lane(const struct build *b, const struct virtual_fs *vi
         return is_joined && b->plan->has_new_userns && b->probe->is_root ? LANE_OPEN : LANE_CHILD;
 }
 
+/* A tmpfs that is not told its mode would be everybody's to write to, wherever it lies. */
+static bool takes_mode(const struct work *w, const struct strv *options) {
+        for (size_t i = 0; i < options->n; i++)
+                if (str_starts(options->at[i], "mode="))
+                        return false;
+        return str_eq(w->type, "tmpfs");
+}
+
 static int add_fs(struct build *b, struct work *w) {
         const struct virtual_fs *virtual_fs = find_virtual(w->type);
         enum plan_lane lane = fs_lane(b, virtual_fs);
@@ -295,7 +303,7 @@ static int add_fs(struct build *b, struct work *w) {
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
         if (w->opts.copies_up)
                 plan_add(b->plan, LANE_CHILD, STEP_COPYUP, .slot = SLOT_TARGET, .into = w->slot);
-        add_attach(b, w);
+        add_attach(b, w, takes_mode(w, &options));
         if (is_late)
                 set_readonly_late(b, w->slot);
         return 0;
@@ -316,7 +324,7 @@ static int add_cgroup(struct build *b, struct work *w) {
         plan_add(b->plan, LANE_OPEN, STEP_ATTR, .slot = w->slot, .flags = ATTR(w->opts.self.set, w->opts.self.clear),
                  .more = PROPAGATION(1u << 18, false));
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
-        add_attach(b, w);
+        add_attach(b, w, false);
         return 0;
 }
 

@@ -311,7 +311,8 @@ static const char *origin(const struct out *out, int slot, const struct step *un
 }
 
 static void print_attach(struct out *out, const struct step *step) {
-        say(out, " %s on %s", origin(out, step->slot, step), origin(out, step->into, step));
+        say(out, " %s on %s%s", origin(out, step->slot, step), origin(out, step->into, step),
+            step->flags ? ", with its mode" : "");
 }
 
 static void print_move(struct out *out, const struct step *step) {

@@ -168,6 +168,14 @@ int step_attach(const struct step *step, struct context *context) {
         int fd = slot_fd(context, step->slot), target = slot_fd(context, step->into);
         if (fd < 0 || target < 0)
                 return -EBADF;
+        if (step->flags) {
+                struct statx status;
+                long r = sys_statx(target, "", AT_EMPTY_PATH, STATX_MODE, &status);
+                if (r >= 0)
+                        r = sys_fchmodat(fd, ".", status.stx_mode & 07777);
+                if (r < 0)
+                        return (int)r;
+        }
         int r = (int)sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
         return r == -EINVAL && is_folder(fd) != is_folder(target) ? -ENOTDIR : r;
 }

@@ -225,6 +225,10 @@ runbindable|unbindable|unbindable|rbind runbindable'
 }
 
 @test "options that are not ours go to the file system" {
+  mkdir -m 2710 "$BUNDLE/rootfs/plain"
+  add_mount /plain tmpfs none size=1m
+  add_mount /absent tmpfs none
+  [ "$(run_payload stat -c %a /plain /absent | xargs)" = '2710 755' ]
   add_mount /t tmpfs none size=2m mode=1750,nr_inodes=77 uid=1000,gid=77
   run_payload sh -c 'cat /proc/self/mountinfo; stat -c "%a %u %g" /t' >"$OUT"
   [[ ,$(seen /t super), = *,size=2048k,* ]]
@@ -234,7 +238,7 @@ runbindable|unbindable|unbindable|rbind runbindable'
   run run_payload true
   echo "$output"
   [ "$status" != 0 ]
-  [[ $output = *'mounts[8]'*'Invalid argument'* ]]
+  [[ $output = *'mounts[10]'*'Invalid argument'* ]]
 }
 
 @test "tmpcopyup copies contents, modes, owners, times and links, and the image stays as it is" {
