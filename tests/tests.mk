@@ -7,6 +7,8 @@ TEST_TOOLS := $(BUILD)/tests/reaper $(BUILD)/tests/pty $(BUILD)/tests/probe $(BU
 NETSETUP_TESTS := $(if $(UNIT_SRCS)$(FUZZ_SRCS),$(shell grep -l '"netsetup/' $(UNIT_SRCS) $(FUZZ_SRCS)))
 UNIT_PROGRAMS := $(UNIT_SRCS:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS := $(FUZZ_SRCS:%.c=$(BUILD)/%)
+# The programs of the spec's own judge, for tests/bats/validation.bats.
+VALIDATION := $(if $(filter validation,$(or $(TESTS),validation)),$(BUILD)/real/validation)
 # A minimal Debian for tests/bats/real.bats, and one with systemd: the root of a virtual machine and of a container.
 REAL_ROOT := $(if $(filter real,$(or $(TESTS),real)),$(BUILD)/real/debian)
 SYSTEMD_ROOT := $(if $(filter systemd,$(or $(VM_PLACES),systemd)),$(BUILD)/real/systemd)
@@ -46,7 +48,7 @@ golden: $(BUILD)/rundlet ## the plan of every tests/golden/*.json must be the on
 golden-update: $(BUILD)/rundlet ## write the plans anew, for review with git diff
 	@GOLDEN_UPDATE=1 tests/golden/run.sh
 
-bats: all $(TEST_TOOLS) $(REAL_ROOT) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
+bats: all $(TEST_TOOLS) $(REAL_ROOT) $(VALIDATION) ## the bats tests on this machine, as root in namespaces of their own (TESTS="exec mounts")
 	@tests/native.sh tests/suite.sh native bats
 
 engines: all $(TEST_TOOLS) ## podman, buildah, Docker and containerd with rundlet, on this machine (TESTS="podman"; CONTROL=runc)
@@ -76,6 +78,9 @@ fmt: ## clang-format over all C files
 # Where it cannot be made, the tests that want it show the reason and fail.
 $(BUILD)/real/debian:
 	-@tests/real/debian.sh $@
+
+$(BUILD)/real/validation: tests/real/validation/go.sum
+	-@tests/real/validation.sh build $@
 
 $(BUILD)/real/systemd: tests/packages-systemd
 	-@tests/real/debian.sh $@ $<
