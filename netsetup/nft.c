@@ -575,8 +575,11 @@ int nft_look(struct nl *nl, const struct nft_elements *wanted, struct nft_elemen
         for (size_t i = 0; i < wanted->n && r == 0; i += NL_BATCH_MESSAGES) {
                 struct nl_batch batch = { 0 };
                 struct nl_reply reply;
-                for (size_t j = i; j < wanted->n && j < i + NL_BATCH_MESSAGES; j++) {
-                        const struct nft_element *element = &wanted->at[j];
+                const size_t left = wanted->n - i;
+                const struct nft_elements some = { wanted->at + i,
+                                                   left < NL_BATCH_MESSAGES ? left : NL_BATCH_MESSAGES };
+                for (size_t j = 0; j < some.n; j++) {
+                        const struct nft_element *element = &some.at[j];
                         put_get(&batch, NFT_MSG_GETSETELEM, element->table, 0);
                         nl_put_text(&batch, NFTA_SET_ELEM_LIST_TABLE, element->table->name);
                         nl_put_text(&batch, NFTA_SET_ELEM_LIST_SET, element->set->name);
@@ -591,7 +594,7 @@ int nft_look(struct nl *nl, const struct nft_elements *wanted, struct nft_elemen
                 if ((r = nl_run(nl, &batch, &reply)) < 0)
                         return fail_in(r, "ask nf_tables");
                 for (size_t j = 0; j < reply.n && r == 0; j++)
-                        r = read_found(reply.messages[j], wanted, found);
+                        r = read_found(reply.messages[j], &some, found);
         }
         return r;
 }

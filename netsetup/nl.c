@@ -317,6 +317,13 @@ int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, c
         return size == 0 ? 0 : fail(EPROTO, "read answer of the kernel");
 }
 
+/* All that is there, unread: nothing of it may stand in the way of later answers. */
+static void drain(struct nl *nl) {
+        static char buffer[RECEIVE_SIZE];
+        while (recv(mnl_socket_get_fd(nl->socket), buffer, sizeof(buffer), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+                ;
+}
+
 int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, struct nl_refusal *ret) {
         static _Alignas(8) char buffer[RECEIVE_SIZE];
         const uint32_t range[2] = { nl->seq, (uint32_t)count };
@@ -340,6 +347,8 @@ int nl_transact(struct nl *nl, const char *bytes, size_t size, size_t count, str
                 if (r < 0 || (r = nl_refusal_add(ret, buffer, got, range, &is_over)) < 0)
                         return r;
         }
+        if (is_lost)
+                drain(nl);
         return 0;
 }
 

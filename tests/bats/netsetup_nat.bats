@@ -211,6 +211,18 @@ teardown() {
   [ "$(elements)" = 0 ]
 }
 
+# So many elements that the kernel begins the transaction anew, and says more than the socket holds.
+@test "20,000 ports that lead to other numbers: there, changed, and gone" {
+  container A
+  attach web "$A" 2 -p 10000-29999:30000-49999
+  answer "$A" TCP4-LISTEN:49999
+  answered "$OUTSIDE" TCP4:192.0.2.1:29999 192.0.2.9
+  net port add web -p 9999:49999
+  answered "$OUTSIDE" TCP4:192.0.2.1:9999 192.0.2.9
+  net detach web
+  [ "$(elements)" = 0 ]
+}
+
 @test "SIGKILL at any point: gc takes away what is not finished, detach the rest, and no rule is left" {
   container A
   for when in $(seq 20 3 80); do
