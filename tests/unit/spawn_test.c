@@ -128,7 +128,7 @@ static void test_words(void) {
         add_payload("exit 0");
         plan->steps[LANE_CHILD][1].a = TEXT("/etc/passwd");
         CHECK_FAIL(run(), "process.args: ");
-        CHECK(strstr(err_message(), "Permission denied"));
+        CHECK(strstr(err_message(), "permission denied"));
         /* A lane that ends without execve ends the process. */
         begin();
         CHECK_FAIL(run(), "ended with status 127 before it was ready");
