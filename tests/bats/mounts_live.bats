@@ -68,6 +68,7 @@ table() {
   [ "$(rundlet ps --format json "$ID" | jq length)" = 1 ]
 }
 
+# bats test_tags=native
 @test "what a container put in the way leads nowhere, and what fails leaves nothing" {
   run_detached
   PID=$(init_pid)
@@ -106,6 +107,7 @@ table() {
   refused "does not exist" remove "[$SOURCE]"
 }
 
+# bats test_tags=native
 @test "a container that swaps a folder for a link all the time gets nothing of the host mounted or made" {
   [ -z "${IN_VM:-}" ] && rounds=25 || rounds=4
   canary=$BATS_TEST_TMPDIR/canary
