@@ -61,9 +61,12 @@ static int add_groups(struct build *b) {
 static void add_find(struct build *b) {
         const struct strv *env = &b->process->env;
         const char *path = DEFAULT_PATH;
-        for (size_t i = 0; i < env->n; i++)
+        bool has_home = false;
+        for (size_t i = 0; i < env->n; i++) {
+                has_home = has_home || str_starts(env->at[i], "HOME=");
                 if (str_starts(env->at[i], "PATH="))
                         path = env->at[i] + sizeof("PATH=") - 1;
+        }
         b->plan->place = "process.cwd";
         /* exec changes nothing in a container that is there. */
         plan_add(b->plan, LANE_CHILD, STEP_CWD, .a = plan_text(b->plan, b->process->cwd),
@@ -71,7 +74,8 @@ static void add_find(struct build *b) {
         b->plan->place = "process.args[0]";
         const char *program = b->process->args.at[0];
         plan_add(b->plan, LANE_CHILD, STEP_FIND, .a = plan_text(b->plan, program),
-                 .b = strchr(program, '/') ? 0 : plan_text(b->plan, path));
+                 .b = strchr(program, '/') ? 0 : plan_text(b->plan, path), .flags = !has_home,
+                 .more = b->process->user.uid);
 }
 
 int plan_identity(struct build *b) {

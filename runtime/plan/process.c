@@ -191,9 +191,9 @@ static bool env_has(const struct strv *env, const char *prefix) {
         return false;
 }
 
-/* The configured environment, then HOME when it has none (the image's passwd is not read: /root for uid 0, else "/"),
- * then what sd_listen_fds(3) expects of passed sockets. */
-static struct strv payload_env(const struct build *b) {
+/* The configured environment, then HOME when it has none (number *ret_home, from one; else 0) as it is when the
+ * container's passwd says nothing, then what sd_listen_fds(3) expects of passed sockets. */
+static struct strv payload_env(const struct build *b, size_t *ret_home) {
         struct strv env = { 0 };
         unsigned listen_fds = b->options->listen_fds;
         for (size_t i = 0; i < b->process->env.n; i++) {
@@ -201,8 +201,11 @@ static struct strv payload_env(const struct build *b) {
                 if (!listen_fds || (!str_starts(entry, "LISTEN_FDS=") && !str_starts(entry, "LISTEN_PID=")))
                         strv_add(&env, entry);
         }
-        if (!env_has(&env, "HOME="))
+        *ret_home = 0;
+        if (!env_has(&env, "HOME=")) {
                 strv_add(&env, b->process->user.uid == 0 ? "HOME=/root" : "HOME=/");
+                *ret_home = env.n;
+        }
         if (listen_fds) {
                 strv_add(&env, str_format("LISTEN_FDS=%u", listen_fds));
                 strv_add(&env, "LISTEN_PID=1");
@@ -225,9 +228,10 @@ void plan_fds(struct build *b) {
 int plan_exec(struct build *b) {
         if (!b->process || !b->process->args.n)
                 return fail_words(EINVAL, "process.args: missing");
-        struct strv env = payload_env(b);
+        size_t home;
+        struct strv env = payload_env(b, &home);
         b->plan->place = "process.args";
         plan_add(b->plan, LANE_CHILD, STEP_EXEC, .a = plan_strings(b->plan, &b->process->args),
-                 .b = plan_strings(b->plan, &env));
+                 .b = plan_strings(b->plan, &env), .flags = home);
         return 0;
 }

@@ -71,9 +71,20 @@ static int join(struct context *context, const char *folder, size_t n, const cha
         return 0;
 }
 
+static void remember_home(uint32_t uid, struct context *context) {
+        static const char name[] = "HOME=";
+        const size_t n = sizeof(name) - 1;
+        if (find_home(uid, context->home + n, sizeof(context->home) - n))
+                sys_copy(context->home, name, n);
+        else
+                context->home[0] = '\0';
+}
+
 int step_find(const struct step *step, struct context *context) {
         const char *program = step_text(context, step->a), *path = step_text(context, step->b);
         int why = -ENOENT;
+        if (step->flags)
+                remember_home((uint32_t)step->more, context);
         if (!program)
                 return -EINVAL;
         if (has_slash(program)) {
@@ -142,8 +153,11 @@ int step_fds(const struct step *step, struct context *context) {
 }
 
 int step_exec(const struct step *step, struct context *context) {
-        const char *const *args = step_strings(context, step->a), *const *env = step_strings(context, step->b);
+        const char *const *args = step_strings(context, step->a);
+        const char **env = (const char **)step_strings(context, step->b);
         if (!context->program)
                 return -ENOENT;
+        if (env && step->flags && context->home[0])
+                env[step->flags - 1] = context->home;
         return args && env ? (int)sys_execve(context->program, args, env) : -ENOMEM;
 }

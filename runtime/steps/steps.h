@@ -107,11 +107,13 @@ enum step_kind {
         STEP_NNP,     /* no_new_privs */
         STEP_SECCOMP, /* load filter b of flags instructions, more: SECCOMP_FILTER_FLAG_; listener to SLOT_NOTIFY */
         STEP_CWD,     /* chdir a, made when missing if flags; below the root, through no link of proc */
-        STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC */
+        STEP_FIND,    /* find program a along PATH b as the present user; remembers it for STEP_EXEC;
+                       * flags: and the home folder of uid more, by the container's passwd */
         STEP_FDS,     /* every fd from flags (first) up: closed, so that /proc/self/fd leads nowhere; the sockets and
                        * memfds that later steps need (sync, start, state, notify, tty) only close-on-exec.
                        * Standard streams on another null device go to the one of the container */
-        STEP_EXEC,    /* execve the found program with argument list a and environment b */
+        STEP_EXEC,    /* execve the found program with argument list a and environment b; flags: the number, from
+                       * one, of the HOME in it that a found one replaces */
         STEP_KINDS
 };
 
@@ -191,6 +193,7 @@ struct context {
         int start;           /* child: the accepted connection of `start`, -1 before STEP_START */
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
+        char home[512]; /* "HOME=" and the folder, or "": found by STEP_FIND, takes the place of the default */
 };
 
 /* Runs the steps in order.  Returns 0, or -errno with *ret_step the index of the step that failed.  Both sides. */

@@ -45,6 +45,9 @@ static inline int slot_fd(const struct context *context, int slot) {
 /* Puts fd (or -1) into the slot, which owns it from now on, and closes what was there.  Returns 0 or -EBADF. */
 int slot_put(struct context *context, int slot, int fd);
 
+/* home.c: the home folder of uid in the container's /etc/passwd; false when it is not told there. */
+bool find_home(uint32_t uid, char *buffer, size_t size);
+
 /* Sends bytes and, unless it is -1, a file descriptor over a socket as one message.  0 or -errno. */
 int send_bytes(int socket, const void *bytes, size_t size, int fd);
 

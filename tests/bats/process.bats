@@ -181,6 +181,16 @@ caps() { # SET=CAP,CAP...: the whole of process.capabilities
   config '.process.env = ["A=b=c", "EMPTY=", "SPACE=a b", "PATH=/bin"]'
   [ "$(FROM=caller run_payload env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sort | tr '\n' ';')" = "A=b=c;EMPTY=;HOME=/root;PATH=/bin;SPACE=a b;" ]
   config '.process.user.uid = 1000'
+  [ "$(run_payload env | grep ^HOME=)" = HOME=/home ] # by the image's passwd
+  {
+    printf 'long:x:1000:1000::/%0600d:/bin/sh\nrelative:x:1000:1:x:home:/x\nx:x:x1000:1::/wrong:/x\n:::::/wrong:\n' 0
+    printf 'last:x:1000:1::/found'
+  } >"$BUNDLE/rootfs/etc/passwd"
+  [ "$(run_payload env | grep ^HOME=)" = HOME=/found ]
+  config '.process.user.uid = 4294967294'
+  [ "$(run_payload env | grep ^HOME=)" = HOME=/ ]
+  rm "$BUNDLE/rootfs/etc/passwd"
+  mkfifo "$BUNDLE/rootfs/etc/passwd"
   [ "$(run_payload env | grep ^HOME=)" = HOME=/ ]
   config '.process.env += ["HOME=/mine"]'
   [ "$(run_payload env | grep ^HOME=)" = HOME=/mine ]
