@@ -243,30 +243,18 @@ static const struct {
         void (*build)(struct nl_batch *batch, const struct net_op *op, const struct net_hands *hands);
         int (*run)(struct net_op *op, struct net_hands *hands);
 } kinds[] = {
-        [NET_FIND_FREE] = { .run = run_find_free },
-        [NET_BRIDGE] = { .build = build_bridge },
-        [NET_FIND] = { .run = run_find },
-        [NET_RA_OFF] = { .run = run_ra_off },
-        [NET_UP] = { .build = build_up },
-        [NET_VETH] = { .build = build_veth },
-        [NET_PORT] = { .build = build_port },
-        [NET_NO_IPV6] = { .run = run_no_ipv6 },
-        [NET_ADDRESS] = { .build = build_address },
-        [NET_OVERLAY] = { .run = run_overlay },
-        [NET_TUNNEL] = { .run = run_tunnel },
-        [NET_DIRECT] = { .build = build_direct },
-        [NET_NAME] = { .build = build_name },
-        [NET_ROUTE] = { .build = build_route },
-        [NET_PATH] = { .build = build_path },
-        [NET_DOWN] = { .build = build_down },
-        [NET_DELETE] = { .build = build_delete },
-        [NET_PORTS_FREE] = { .run = run_ports_free },
-        [NET_GUARD] = { .run = run_guard },
-        [NET_FORWARD] = { .run = run_forward },
-        [NET_WAYS] = { .run = run_ways },
-        [NET_RULES_OFF] = { .run = run_rules_off },
-        [NET_SHAPE] = { .run = run_shape },
-        [NET_UNSHAPE] = { .run = run_unshape },
+        [NET_FIND_FREE] = { .run = run_find_free }, [NET_BRIDGE] = { .build = build_bridge },
+        [NET_FIND] = { .run = run_find },           [NET_RA_OFF] = { .run = run_ra_off },
+        [NET_UP] = { .build = build_up },           [NET_VETH] = { .build = build_veth },
+        [NET_PORT] = { .build = build_port },       [NET_NO_IPV6] = { .run = run_no_ipv6 },
+        [NET_ADDRESS] = { .build = build_address }, [NET_OVERLAY] = { .run = run_overlay },
+        [NET_TUNNEL] = { .run = run_tunnel },       [NET_DIRECT] = { .build = build_direct },
+        [NET_NAME] = { .build = build_name },       [NET_ROUTE] = { .build = build_route },
+        [NET_PATH] = { .build = build_path },       [NET_DOWN] = { .build = build_down },
+        [NET_DELETE] = { .build = build_delete },   [NET_PORTS_FREE] = { .run = run_ports_free },
+        [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
+        [NET_WAYS] = { .run = run_ways },           [NET_RULES_OFF] = { .run = run_rules_off },
+        [NET_SHAPE] = { .run = run_shape },         [NET_UNSHAPE] = { .run = run_unshape },
 };
 
 /* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */
@@ -279,9 +267,12 @@ static bool is_tolerated(const struct net_op *op, int error) {
 
 static int refused(const struct net_op *op, const struct nl_answer *answer) {
         const char *what = net_op_words(op);
-        if (op->kind == NET_DIRECT && answer->error == EOPNOTSUPP)
-                return fail_words(EOPNOTSUPP, "%s: the kernel has no %s (module %s)", what, op->request->direct->kind,
-                                  op->request->direct->kind);
+        const char *module = op->kind == NET_DIRECT   ? op->request->direct->kind
+                             : op->kind == NET_BRIDGE ? "bridge"
+                             : op->kind == NET_VETH   ? "veth"
+                                                      : NULL;
+        if (module && answer->error == EOPNOTSUPP)
+                return nl_lacks(what, module);
         if ((op->kind == NET_VETH || op->kind == NET_NAME) && answer->error == EEXIST)
                 return fail_words(EEXIST, "%s: %s exists there", what, op->request->interface);
         if (answer->words)

@@ -413,7 +413,7 @@ int nft_refused(const struct nft_batch *batch, const struct nl_refusal *refusal)
         bool is_missing = refusal->error == ENOENT || refusal->error == EOPNOTSUPP;
         const char *name = NULL;
         if (refusal->message == 0 && refusal->error == EOPNOTSUPP)
-                return fail_words(EOPNOTSUPP, "kernel without nf_tables (CONFIG_NF_TABLES)");
+                return nl_lacks("ask nf_tables", "nf_tables");
         const char *what = about->name ? str_format("%s %s", about->what, about->name) : about->what;
         if (about->table)
                 what = str_format("%s of %s %s", what, family_name(about->table), about->table->name);
@@ -479,8 +479,8 @@ static int is_there(struct nl *nl, const struct nft_table *table, bool *ret) {
         for (size_t i = 0; i < batch.count; i++)
                 if (reply.answers[i].error == ENOENT)
                         return 0;
-                else if (reply.answers[i].error == EOPNOTSUPP)
-                        return fail_words(EOPNOTSUPP, "kernel without nf_tables (CONFIG_NF_TABLES)");
+                else if (reply.answers[i].error == EOPNOTSUPP || reply.answers[i].error == EINVAL)
+                        return nl_lacks("ask nf_tables", "nf_tables");
                 else if (reply.answers[i].error)
                         return fail(reply.answers[i].error, "ask nf_tables");
         if (reply.n != batch.count)

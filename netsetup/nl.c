@@ -52,7 +52,10 @@ int nl_open(struct nl *ret) {
 
 int nl_open_netfilter(struct nl *ret) {
         int r = open_bus(NETLINK_NETFILTER, ret);
-        return r == -EPROTONOSUPPORT ? fail_words(EPROTONOSUPPORT, "kernel without netfilter (nfnetlink)") : r;
+        return r == -EPROTONOSUPPORT
+                       ? fail_hint(fail_words(EPROTONOSUPPORT, "kernel without netfilter (nfnetlink)"),
+                                   "modprobe nf_tables says more; a kernel without modules must have it built in")
+                       : r;
 }
 
 int nl_open_generic(struct nl *ret) {
@@ -284,6 +287,11 @@ int nl_run_all(struct nl *nl, const struct nl_batch *batch, const char *what, in
                                : fail(answer->error, "%s", what);
         }
         return 0;
+}
+
+int nl_lacks(const char *what, const char *module) {
+        return fail_hint(fail_words(EOPNOTSUPP, "%s: the kernel has no %s (module %s)", what, module, module),
+                         "modprobe %s says more; a kernel without modules must have it built in", module);
 }
 
 int nl_refusal_add(struct nl_refusal *refusal, const void *bytes, size_t size, const uint32_t range[2],

@@ -85,6 +85,9 @@ int nl_run(struct nl *nl, const struct nl_batch *batch, struct nl_reply *ret);
  * tolerated (0: none). */
 int nl_run_all(struct nl *nl, const struct nl_batch *batch, const char *what, int tolerated);
 
+/* -EOPNOTSUPP in words, with what to do: what was tried, and the module that it needs. */
+int nl_lacks(const char *what, const char *module);
+
 /* The first thing that the kernel did not like about a transaction. */
 struct nl_refusal {
         size_t message; /* which one: 0 is the one that begins the transaction */

@@ -165,7 +165,7 @@ int overlay_make(struct nl *nl, const struct net_network *network, const struct 
                 overlay_put(&batch, &port);
                 r = nl_run_all(nl, &batch, str_format("make VXLAN port %u", port.id), 0);
                 if (r == -EOPNOTSUPP)
-                        return fail_words(EOPNOTSUPP, "make VXLAN port: the kernel has no vxlan (module vxlan)");
+                        return nl_lacks("make VXLAN port", "vxlan");
                 if (r == 0)
                         r = link_get(nl, port.name, &link);
         }

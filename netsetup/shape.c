@@ -247,9 +247,10 @@ static bool is_fine(const struct piece *piece, int error) {
 /* A kernel without a part of it has these two ways to say so. */
 static int refused(const struct piece *piece, const struct nl_answer *answer) {
         if (piece->module && (answer->error == ENOENT || answer->error == EOPNOTSUPP))
-                return fail_words(ENOTSUP, "%s: kernel without %s%s%s%s", piece->what, piece->module,
-                                  answer->words ? " (" : "", answer->words ? answer->words : "",
-                                  answer->words ? ")" : "");
+                return fail_hint(fail_words(ENOTSUP, "%s: kernel without %s%s%s%s", piece->what, piece->module,
+                                            answer->words ? " (" : "", answer->words ? answer->words : "",
+                                            answer->words ? ")" : ""),
+                                 "modprobe %s says more", piece->module);
         if (answer->words)
                 return fail_words(answer->error, "%s: %s (%s)", piece->what, strerror(answer->error), answer->words);
         return fail(answer->error, "%s", piece->what);

@@ -120,11 +120,7 @@ static int make_link(struct nl *nl, const char *name, const char *alias, uint32_
         nl_put_text(&batch, IFLA_IFNAME, name);
         nl_put(&batch, IFLA_IFALIAS, alias, strlen(alias));
         int r = nl_run_all(nl, &batch, "make WireGuard link", 0);
-        if (r == -EOPNOTSUPP)
-                return fail_hint(fail_words(EOPNOTSUPP, "make WireGuard link: the kernel has no wireguard "
-                                                        "(module wireguard)"),
-                                 "modprobe wireguard says more; Linux has it since 5.6, as CONFIG_WIREGUARD");
-        return r;
+        return r == -EOPNOTSUPP ? nl_lacks("make WireGuard link", "wireguard") : r;
 }
 
 struct key_pair {

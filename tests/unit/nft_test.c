@@ -302,7 +302,7 @@ static void test_refusals(void) {
         struct nft_batch batch = { 0 };
         size_t which = 0;
         nft_put_table(&batch, &layout_host);
-        CHECK_FAIL(nft_refused(&batch, &(struct nl_refusal){ .error = EOPNOTSUPP }), "kernel without nf_tables");
+        CHECK_FAIL(nft_refused(&batch, &(struct nl_refusal){ .error = EOPNOTSUPP }), "the kernel has no nf_tables");
         CHECK_INT(nft_refused(&batch, &(struct nl_refusal){ .error = EPERM }), -EPERM);
         CHECK_STR(err_message(), "change nf_tables: Operation not permitted");
         CHECK_FAIL(nft_refused(&batch, &(struct nl_refusal){ .message = 1, .error = EINVAL, .words = "a cause" }),
