@@ -246,6 +246,9 @@ static void test_cwd(void) {
         CHECK_INT(run_apart(NULL), ELOOP);
         ADD(STEP_CHROOT, .slot = SLOT_ROOT);
         ADD(STEP_CWD, .a = TEXT("/made/here"));
+        CHECK_INT(run_apart(NULL), ENOENT);
+        ADD(STEP_CHROOT, .slot = SLOT_ROOT);
+        ADD(STEP_CWD, .a = TEXT("/made/here"), .flags = 1);
         CHECK_INT(run_apart(cwd_is_made), 0);
         ADD(STEP_CHROOT, .slot = SLOT_ROOT);
         ADD(STEP_CWD, .a = TEXT("/secret"));
