@@ -11,8 +11,9 @@
  * what cannot be asked is absent. */
 const struct probe *probe_get(void);
 
-/* The same with what only some configs make a difference: the number of processors, which a quota of several is compared
- * with, and the security modules that labels of the process (of config, or of exec) and its mounts are for, Landlock. */
+/* The same with what only some configs make a difference: the number of processors, which a quota of several is
+ * compared with, the security modules that labels of the process (of config, or of exec) and its mounts are for,
+ * Landlock. */
 const struct probe *probe_get_for(const struct oci_config *config, const struct oci_process *process);
 
 #endif

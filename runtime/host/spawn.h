@@ -28,10 +28,10 @@ struct spawn_input {
  * exec's fall-back.  On success slots that only the child needs are closed here. */
 int spawn(const struct spawn_input *input, struct child *ret_child);
 
-/* Waits until the child says want (MESSAGE_HOOKS, or MESSAGE_READY and then runs the ready lane); on the way MESSAGE_PID
- * replaces child's pid and pidfd.  MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere: No such file
- * or directory"); a silent death becomes words from the wait status (killed by signal 9: the memory limit may be too
- * small...). */
+/* Waits until the child says want (MESSAGE_HOOKS, or MESSAGE_READY and then runs the ready lane); on the way
+ * MESSAGE_PID replaces child's pid and pidfd.  MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere:
+ * No such file or directory"); a silent death becomes words from the wait status (killed by signal 9: the memory limit
+ * may be too small...). */
 int spawn_await(struct child *child, enum step_message_type want);
 
 /* Answers MESSAGE_GO. */

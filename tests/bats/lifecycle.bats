@@ -17,8 +17,7 @@ refused() {
 
 stopped() {
   payload true
-  create
-  start
+  create && start
   wait_for is_status stopped
 }
 
