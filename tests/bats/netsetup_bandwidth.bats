@@ -176,7 +176,7 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
   cni ADD "$conf}" | host tee /run/result
   [ "$(net status web -j | jq -c '.links[0].bandwidth')" = '{"ingressRate":3000000,"egressRate":2000000}' ]
   [ "$(links)" = 2 ]
-  with=$conf,\"prevResult\":$(host cat /run/result)}
+  with="$conf,\"prevResult\":$(host cat /run/result)}"
   link=$(net status web -j | jq -r '.links[0].link')
   cni CHECK "$with"
   host tc class change dev "$link" parent 1: classid 1:1 htb rate 4mbit
