@@ -39,7 +39,7 @@ override CFLAGS += -std=c11 $(OPTIMISE) $(WARN) $(HARDEN) -fPIE -fno-common -fno
 override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed \
 	$(if $(SAN),-fsanitize=$(SAN)) $(if $(COVER),--coverage) $(if $(STATIC),-static-pie)
 
-# One door a library: yajl in specs/json_read.c specs/json_text.c and json_write.c, libseccomp in plan/seccomp.c, libcap in plan/caps.c,
+# One door a library: yajl in specs/json_read.c and json_write.c, libseccomp in plan/seccomp.c, libcap in plan/caps.c,
 # libmnl in netsetup/nl.c, libnftnl in netsetup/nft.c.  libyajl has no pkg-config file for its archive.
 RUNDLET_LIBS := $(if $(STATIC),-lseccomp -lcap -lyajl_s,$(shell $(PKG_CONFIG) --libs libseccomp libcap yajl))
 NETSETUP_LIBS := $(shell $(PKG_CONFIG) --libs libmnl libnftnl)
@@ -50,7 +50,8 @@ STEPS_SRCS := $(wildcard runtime/steps/*.c)
 INIT_SRCS := $(wildcard runtime/init/*.c)
 RUNDLET_SRCS := $(BASE_SRCS) $(SPECS_SRCS) $(STEPS_SRCS) $(wildcard runtime/*.c runtime/plan/*.c runtime/host/*.c \
 	runtime/container/*.c runtime/cli/*.c)
-NETSETUP_SRCS := $(BASE_SRCS) specs/json_read.c specs/json_text.c specs/json_write.c specs/json_walk.c specs/oci_state.c $(wildcard netsetup/*.c)
+NETSETUP_SRCS := $(BASE_SRCS) $(addprefix specs/,json_read.c json_text.c json_write.c json_walk.c oci_state.c) \
+	$(wildcard netsetup/*.c)
 RUNDLET_OBJS := $(RUNDLET_SRCS:%.c=$(BUILD)/%.o)
 # The program build/netsetup stands where the folder of its own objects would be.
 NETSETUP_OBJS := $(patsubst $(BUILD)/netsetup/%,$(BUILD)/objects/netsetup/%,$(NETSETUP_SRCS:%.c=$(BUILD)/%.o))
