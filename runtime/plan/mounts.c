@@ -277,7 +277,7 @@ static enum plan_lane fs_lane(const struct build *b, const struct virtual_fs *vi
         return is_joined && b->plan->has_new_userns && b->probe->is_root ? LANE_OPEN : LANE_CHILD;
 }
 
-/* A tmpfs that is not told its mode would be everybody's to write to, wherever it lies. */
+/* A tmpfs that is not told its mode would be everybody's to write to, over whatever folder of the image it lies. */
 static bool takes_mode(const struct work *w, const struct strv *options) {
         for (size_t i = 0; i < options->n; i++)
                 if (str_starts(options->at[i], "mode="))

@@ -128,14 +128,19 @@ int step_target(const struct step *step, struct context *context) {
                 is_folder = is_mode(&status, S_IFDIR);
                 is_file = !is_folder;
         }
-        if (step->flags & TARGET_PLAIN)
+        context->is_target_new = false;
+        if (step->flags & TARGET_PLAIN) {
                 fd = open_plain(root, path, mode);
-        else if (is_folder)
-                fd = mkdirs_in(root, path, mode);
-        else if (is_file)
+        } else if (is_folder) {
+                fd = open_in(root, path, O_PATH | O_DIRECTORY);
+                context->is_target_new = fd < 0;
+                if (fd < 0)
+                        fd = mkdirs_in(root, path, mode);
+        } else if (is_file) {
                 fd = mkfile_in(root, path, step->more ? mode : 0644);
-        else
+        } else {
                 fd = open_in(root, path, O_PATH);
+        }
         return fd < 0 ? fd : slot_put(context, step->into, fd);
 }
 

@@ -168,7 +168,7 @@ int step_attach(const struct step *step, struct context *context) {
         int fd = slot_fd(context, step->slot), target = slot_fd(context, step->into);
         if (fd < 0 || target < 0)
                 return -EBADF;
-        if (step->flags) {
+        if (step->flags && !context->is_target_new) {
                 struct statx status;
                 long r = sys_statx(target, "", AT_EMPTY_PATH, STATX_MODE, &status);
                 if (r >= 0)

@@ -53,7 +53,8 @@ enum step_kind {
         STEP_IDMAP,  /* give the detached mount in slot the id map of the user namespace in into; host lane,
                       * more: AT_RECURSIVE */
         STEP_TARGET, /* open or make the mount point a in slot -> into; flags: enum target_flags, more: mode */
-        STEP_ATTACH, /* move_mount slot onto into; slot then names the attached mount; flags: with the mode of into */
+        STEP_ATTACH, /* move_mount slot onto into; slot then names the attached mount; flags: with the mode of into, if
+                      * that was there before */
         STEP_DETACH, /* take the mount on a in slot away with all below it, by its fd in the procfs in into */
         STEP_COPYUP, /* copy the tree of folder slot into folder into (tmpcopyup), bounded */
         STEP_MASK,   /* cover a in slot: a folder by a clone of SLOT_EMPTY, else by one of SLOT_NULL; absent is fine */
@@ -193,6 +194,7 @@ struct context {
         int start;           /* child: the accepted connection of `start`, -1 before STEP_START */
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
+        bool is_target_new; /* the last STEP_TARGET found no folder there and made one */
         char home[512]; /* "HOME=" and the folder, or "": found by STEP_FIND, takes the place of the default */
 };
 

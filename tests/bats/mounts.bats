@@ -228,7 +228,7 @@ runbindable|unbindable|unbindable|rbind runbindable'
   mkdir -m 2710 "$BUNDLE/rootfs/plain"
   add_mount /plain tmpfs none size=1m
   add_mount /absent tmpfs none
-  [ "$(run_payload stat -c %a /plain /absent | xargs)" = '2710 755' ]
+  [ "$(run_payload stat -c %a /plain /absent | xargs)" = '2710 1777' ]
   add_mount /t tmpfs none size=2m mode=1750,nr_inodes=77 uid=1000,gid=77
   run_payload sh -c 'cat /proc/self/mountinfo; stat -c "%a %u %g" /t' >"$OUT"
   [[ ,$(seen /t super), = *,size=2048k,* ]]
