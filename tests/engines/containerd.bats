@@ -107,8 +107,11 @@ has_status() { # ID STATUS
 
 @test "limits arrive in the cgroup's files, what ran out of memory is reported" {
   needs_controller cpu memory
+  # Shares became other weights in 2025; Debian's runc is older.
+  high=174
+  [ "${CONTROL:-}" != runc ] || high=79
   run_box --detach --null-io --memory-limit 67108864 --cpus 0.5 --cpu-shares 2048 -- limited sleep 1000
-  is '67108864 50000 100000 79' sh -c "cd '$(cgroup_of "$(pid_of limited)")' && echo \$(cat memory.max cpu.max cpu.weight)"
+  is "67108864 50000 100000 $high" sh -c "cd '$(cgroup_of "$(pid_of limited)")' && echo \$(cat memory.max cpu.max cpu.weight)"
   timeout "$LIMIT" ctr events >"$OUT.events" 3>&- 4>&- &
   events=$!
   ends 137 run_box --rm --memory-limit 16777216 -- greedy tail /dev/zero
