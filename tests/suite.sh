@@ -36,7 +36,7 @@ is_wanted() {
 is_left_out() {
   [ "$PLACE" = vm ] && [ -z "${TESTS:-}" ] || return 1
   case $1 in
-    house | spec | validation | cli | flags | driver | badinput | hooks | console | annotations) return 0 ;;
+    house | spec | validation | cli | flags | driver | badinput | hooks | console | annotations | properties) return 0 ;;
     netsetup_cni | netsetup_network | netsetup_hook | netsetup_bandwidth) return 0 ;;
     netsetup_guard | netsetup_nat | netsetup_overlay | netsetup_detach | netsetup_kernel) return 0 ;;
   esac
