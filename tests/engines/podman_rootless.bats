@@ -110,9 +110,11 @@ delegate() {
 
 @test "rootless podman with a cgroup that is its own: pause, stats, a folder that is gone after rm" {
   delegate
-  up one --network none box sleep 1000
+  needs_controller hugetlb
+  up one --network none --cgroup-conf hugetlb.2MB.max=4194304 box sleep 1000
   folder=$(cgroup_of_container one)
   [[ $folder = "$GROUP"/* ]]
+  is 4194304 cat "$folder/hugetlb.2MB.max"
   pod pause one >/dev/null
   is paused inspect one '{{.State.Status}}'
   grep -q 'frozen 1' "$folder/cgroup.events"
