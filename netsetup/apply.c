@@ -6,6 +6,7 @@
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 #include "netsetup/tunnel.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -57,6 +58,7 @@ static void build_direct(struct nl_batch *batch, const struct net_op *op, const 
                 .netns = hands->netns,
                 .mac = op->request->has_mac ? op->request->mac : NULL,
                 .mtu = op->request->mtu,
+                .vlan = (uint16_t)op->request->vlan,
         };
         direct_put(batch, &link);
 }
@@ -136,6 +138,14 @@ static int run_tunnel(struct net_op *op, struct net_hands *hands) {
         if (r == 0 && !is_made)
                 op->state = NET_OP_TOLERATED;
         return r;
+}
+
+static int run_vlan(struct net_op *op, struct net_hands *hands) {
+        return vlan_prepare(&hands->host, op->request, &hands->found[op->slot], &hands->vlan);
+}
+
+static int run_join(struct net_op *op, struct net_hands *hands) {
+        return vlan_join(&hands->host, op->request, &hands->found[op->slot]);
 }
 
 static const char *ra_path(const struct net_op *op) {
@@ -255,6 +265,7 @@ static const struct {
         [NET_GUARD] = { .run = run_guard },         [NET_FORWARD] = { .run = run_forward },
         [NET_WAYS] = { .run = run_ways },           [NET_RULES_OFF] = { .run = run_rules_off },
         [NET_SHAPE] = { .run = run_shape },         [NET_UNSHAPE] = { .run = run_unshape },
+        [NET_VLAN] = { .run = run_vlan },           [NET_JOIN] = { .run = run_join },
 };
 
 /* The refusals that are as good as success: a twin was faster; a container's first network has the default route. */
@@ -344,6 +355,8 @@ static void undo(const struct net_op *op, struct net_hands *hands) {
         } else if (op->kind == NET_OVERLAY) {
                 if (overlay_remove(&hands->host, op->request->overlay->name) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());
+        } else if (op->kind == NET_VLAN) {
+                vlan_undo(&hands->host, op->request, link, &hands->vlan);
         } else if (op->kind == NET_TUNNEL) {
                 if (tunnel_remove(&hands->host, op->request->tunnel) < 0)
                         log_warning("take back \"%s\": %s", net_op_words(op), err_message());

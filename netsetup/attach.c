@@ -8,6 +8,7 @@
 #include "netsetup/record.h"
 #include "netsetup/tag.h"
 #include "netsetup/tunnel.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -117,7 +118,8 @@ static void fill_policy(struct net_request *request) {
         policy->id = request->id;
         policy->interface = request->interface;
         policy->link = tag_link_name(request->id, request->interface);
-        policy->bridge = request->bridge;
+        /* Where its packets come from and go to, for those who route. */
+        policy->bridge = request->vlan && request->bridge ? vlan_gate(request->bridge, request->vlan) : request->bridge;
         policy->mac = request->has_mac ? link_mac_text(request->mac) : NULL;
         policy->isolated = request->port.isolated;
         for (size_t i = 0; i < request->addresses.n; i++)

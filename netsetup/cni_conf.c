@@ -2,6 +2,7 @@
 #include "netsetup/face_cni.h"
 #include "netsetup/ipam.h"
 #include "netsetup/shape.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -239,7 +240,7 @@ static int read_ports(struct cni *cni) {
 
 /* A plugin that is installed under the name of another one is asked for that one's work. */
 static const char *kind_of(const struct cni_conf *conf) {
-        static const char *const types[] = { "macvlan", "ipvlan", "loopback" };
+        static const char *const types[] = { "macvlan", "ipvlan", "vlan", "loopback" };
         if (!is_missing(conf->kind))
                 return conf->kind;
         for (size_t i = 0; !is_missing(conf->type) && i < sizeof(types) / sizeof(types[0]); i++)
@@ -252,15 +253,24 @@ static bool is_bridge(const struct cni *cni) {
         return str_eq(kind_of(&cni->conf), "bridge");
 }
 
+static int read_trunk(struct cni *cni) {
+        for (size_t i = 0; i < cni->conf.trunk.n; i++) {
+                const struct cni_trunk *in = &cni->conf.trunk.at[i];
+                if (in->id ? in->first || in->last : !in->first || in->last < in->first)
+                        return fail_words(EINVAL, "vlanTrunk[%zu]: neither id nor minID and maxID", i);
+                strv_add(&cni->network.trunk,
+                         in->id ? str_format("%u", in->id) : str_format("%u-%u", in->first, in->last));
+        }
+        return 0;
+}
+
 /* What is asked for beside the environment, and cannot be had. */
 static int check_supported(const struct cni_conf *conf) {
-        const char *what = conf->vlan              ? "vlan"
-                           : conf->vlan_trunk.text ? "vlanTrunk"
-                           : conf->no_interface    ? "disableContainerInterface"
-                           : conf->link_inside     ? "linkInContainer"
-                           : conf->shaped.n        ? "shapedSubnets"
-                           : conf->unshaped.n      ? "unshapedSubnets"
-                                                   : NULL;
+        const char *what = conf->no_interface  ? "disableContainerInterface"
+                           : conf->link_inside ? "linkInContainer"
+                           : conf->shaped.n    ? "shapedSubnets"
+                           : conf->unshaped.n  ? "unshapedSubnets"
+                                               : NULL;
         return what ? fail_words(ENOTSUP, "%s: not supported", what) : 0;
 }
 
@@ -301,6 +311,7 @@ static int read_wishes(struct cni *cni) {
 static void shape(struct cni *cni) {
         const struct cni_conf *conf = &cni->conf;
         struct net_network *network = &cni->network;
+        bool is_given = conf->check_spoofing.set;
         bool is_plain = !conf->ipam || (network->subnets.n == 0 && cni->request.addresses.n == 0);
         if (is_bridge(cni))
                 network->bridge = is_missing(conf->bridge) ? "cni0" : conf->bridge;
@@ -308,13 +319,15 @@ static void shape(struct cni *cni) {
                 network->kind = kind_of(conf);
         network->uplink = is_missing(conf->master) ? NULL : conf->master;
         network->mode = is_missing(conf->mode) ? NULL : conf->mode;
+        network->vlan = conf->vlan_id ? conf->vlan_id : conf->vlan;
+        network->default_vlan = conf->default_vlan && (network->vlan || network->trunk.n);
         network->mtu = conf->mtu;
         network->isolate = conf->isolate;
         network->internal = conf->internal;
         network->hairpin = conf->hairpin;
         network->masquerade = (struct opt_bool){ true, conf->masquerade };
         /* Without addresses of ours nobody knows what it may send from. */
-        network->allow_spoofing = conf->check_spoofing.set ? !conf->check_spoofing.v : is_plain;
+        network->allow_spoofing = is_given ? !conf->check_spoofing.v : is_plain || network->trunk.n;
         network->host_blocked = conf->host_blocked;
         network->egress_blocked = conf->egress_blocked;
         network->host_access.at = conf->host_access.at;
@@ -333,7 +346,9 @@ static int check_kind(const struct cni *cni) {
         if (network->kind && !network->uplink)
                 return fail_words(EINVAL, "kind %s: master is missing", network->kind);
         int r = network->kind && network->uplink ? request_take_uplink(&unused, network->uplink) : 0;
-        return r == 0 ? direct_check_network(network) : r;
+        if (r == 0)
+                r = direct_check_network(network);
+        return r == 0 ? vlan_check(network) : r;
 }
 
 /* ADD and CHECK: all that the configuration says. */
@@ -345,8 +360,8 @@ static int read_network(struct cni *cni) {
                 cni->is_loopback = true;
                 return 0;
         }
-        if (r < 0 || (r = read_ipam(cni)) < 0 || (r = read_ports(cni)) < 0 || (r = read_wishes(cni)) < 0 ||
-            (r = read_bandwidth(cni)) < 0)
+        if (r < 0 || (r = read_trunk(cni)) < 0 || (r = read_ipam(cni)) < 0 || (r = read_ports(cni)) < 0 ||
+            (r = read_wishes(cni)) < 0 || (r = read_bandwidth(cni)) < 0)
                 return r;
         shape(cni);
         if ((cni->network.bridge && (r = request_take_bridge(&unused, cni->network.bridge)) < 0) ||

@@ -20,6 +20,7 @@ static const struct direct_mode modes[] = {
         { "ipvlan", "l2", IPVLAN_MODE_L2, .has_own_mac = false },
         { "ipvlan", "l3", IPVLAN_MODE_L3, .is_without_arp = true },
         { "ipvlan", "l3s", IPVLAN_MODE_L3S, .is_without_arp = true },
+        { "vlan", "802.1q", 0, .has_own_mac = true },
 };
 
 const struct direct_mode *direct_mode(const char *kind, const char *mode) {
@@ -34,12 +35,14 @@ const struct direct_mode *direct_mode(const char *kind, const char *mode) {
 int direct_check_network(const struct net_network *network) {
         const char *kind = network->kind;
         if (!kind && network->uplink && !network->vxlan.id.v)
-                return fail_words(EINVAL, "uplink %s: of macvlan, ipvlan or --vxlan only", network->uplink);
+                return fail_words(EINVAL, "uplink %s: of macvlan, ipvlan, vlan or --vxlan only", network->uplink);
         if (!kind)
                 return network->mode ? fail_words(EINVAL, "mode %s: of a macvlan or ipvlan network only", network->mode)
                                      : 0;
         if (!direct_mode(kind, NULL))
-                return fail_words(EINVAL, "kind %s: not one of bridge, macvlan, ipvlan", kind);
+                return fail_words(EINVAL, "kind %s: not one of bridge, macvlan, ipvlan, vlan", kind);
+        if (str_eq(kind, "vlan") && !network->vlan)
+                return fail_words(EINVAL, "kind vlan: it needs a VLAN (--vlan)");
         if (!direct_mode(kind, network->mode))
                 return fail_words(EINVAL, "mode %s: %s has none of that name", network->mode, kind);
         if (!network->uplink)
@@ -90,7 +93,9 @@ void direct_put(struct nl_batch *batch, const struct direct_link *link) {
         nl_put_text(batch, IFLA_INFO_KIND, mode->kind);
         size_t data = nl_nest(batch, IFLA_INFO_DATA);
         const uint16_t value = (uint16_t)mode->value;
-        if (str_eq(mode->kind, "macvlan"))
+        if (str_eq(mode->kind, "vlan"))
+                nl_put(batch, IFLA_VLAN_ID, &link->vlan, sizeof(link->vlan));
+        else if (str_eq(mode->kind, "macvlan"))
                 nl_put_u32(batch, IFLA_MACVLAN_MODE, mode->value);
         else
                 nl_put(batch, IFLA_IPVLAN_MODE, &value, sizeof(value));

@@ -29,6 +29,7 @@ struct direct_link {
         int netns;          /* fd of where it is born */
         const uint8_t *mac; /* NULL: the kernel chooses */
         uint32_t mtu;       /* 0: that of the uplink */
+        uint16_t vlan;      /* of the kind vlan */
 };
 
 /* The link, down; sent from here.  Then, sent from the namespace: the interface's name and the tag. */

@@ -67,10 +67,10 @@ static const struct words_option options[] = {
           .take = request_take_network },
         { "bridge", 0, NET_ATTACH, "NAME", "The bridge, without a network", .take = request_take_bridge },
         { "bridge", 0, NET_NETWORK_CREATE, "NAME", "The bridge (net-NAME)", .take = request_take_bridge },
-        { "kind", 0, NET_NETWORK_CREATE, "bridge|macvlan|ipvlan", "What attach makes (a port of a bridge)",
+        { "kind", 0, NET_NETWORK_CREATE, "bridge|macvlan|ipvlan|vlan", "What attach makes (a port of a bridge)",
           .take = request_take_kind },
         { "uplink", 0, NET_NETWORK_CREATE, "NAME",
-          "The host's interface that macvlan and ipvlan links are on, or VXLAN goes out by",
+          "The host's interface that links of the other kinds are on, or VXLAN goes out by",
           .take = request_take_uplink },
         { "mode", 0, NET_NETWORK_CREATE, "MODE",
           "macvlan: bridge, private, vepa, passthru (bridge); ipvlan: l2, l3, l3s (l2)", .take = request_take_mode },
@@ -87,6 +87,10 @@ static const struct words_option options[] = {
         { "local", 0, NET_NETWORK_CREATE, "IP", "This host's address for the others", .take = request_take_local },
         { "vxlan-port", 0, NET_NETWORK_CREATE, "PORT", "UDP port of the VXLAN (4789)",
           .take = request_take_vxlan_port },
+        { "vlan", 0, NET_NETWORK_CREATE, "ID", "The VLAN of its ports on the bridge, or of kind vlan on the uplink",
+          .take = request_take_vlan },
+        { "trunk", 0, NET_NETWORK_CREATE, "ID|FIRST-LAST,...", "VLANs whose frames its ports get with their tags",
+          .take = request_take_trunk },
         { "subnet", 0, NET_NETWORK_CREATE, "CIDR", "A subnet; again for more (a free /24)", .is_many = true,
           .take = request_take_subnet },
         { "ipv6", '6', NET_NETWORK_CREATE, NULL, "A unique local IPv6 subnet too", .flag = FLAG_IPV6 },
@@ -284,6 +288,10 @@ static void print_network(const struct net_networks *networks, FILE *out) {
         if (network->vxlan.id.v)
                 fprintf(out, "  vxlan      %u, peers %s\n", network->vxlan.id.v,
                         or_dash(str_join(&network->vxlan.peers, ",")));
+        if (network->vlan)
+                fprintf(out, "  vlan       %u\n", network->vlan);
+        if (network->trunk.n)
+                fprintf(out, "  trunk      %s\n", str_join(&network->trunk, ","));
         if (network->wireguard.port.v)
                 fprintf(out, "  wireguard  port %u, public key %s\n", network->wireguard.port.v,
                         or_dash(network->wireguard.public_key));

@@ -5,6 +5,7 @@
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 #include "netsetup/tunnel.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -301,5 +302,7 @@ int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const vo
                 r = collect_devices(gc, dry, ret);
         if (r == 0)
                 r = tunnel_collect(gc->nl, gc->attached, dry);
+        if (r == 0)
+                r = vlan_collect(gc->nl, gc->attached, dry);
         return r < 0 ? r : collect_bridges(gc, dry, ret);
 }

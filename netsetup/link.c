@@ -49,7 +49,8 @@ void link_put_veth(struct nl_batch *batch, const struct link_veth *veth) {
 }
 
 void link_put_port(struct nl_batch *batch, const char *name, const char *alias, const struct link_port *port) {
-        begin(batch, RTM_NEWLINK, 0, (struct ifinfomsg){ .ifi_flags = IFF_UP, .ifi_change = IFF_UP });
+        const unsigned up = port->is_later ? 0 : IFF_UP;
+        begin(batch, RTM_NEWLINK, 0, (struct ifinfomsg){ .ifi_flags = up, .ifi_change = up });
         nl_put_text(batch, IFLA_IFNAME, name);
         nl_put(batch, IFLA_IFALIAS, alias, strlen(alias));
         size_t info = nl_nest(batch, IFLA_LINKINFO);
@@ -120,6 +121,8 @@ bool link_read(const struct nlmsghdr *message, struct link_info *ret) {
         const struct nlattr *name = nl_find(message, sizeof(*header), IFLA_IFNAME);
         const struct nlattr *info = nl_find(message, sizeof(*header), IFLA_LINKINFO);
         const struct nlattr *port = nl_find_in(info, IFLA_INFO_SLAVE_DATA);
+        const struct nlattr *data = nl_find_in(info, IFLA_INFO_DATA);
+        const char *kind = nl_text(nl_find_in(info, IFLA_INFO_KIND));
         const void *mac = nl_bytes(nl_find(message, sizeof(*header), IFLA_ADDRESS), LINK_MAC_SIZE);
         if (!name)
                 return false;
@@ -127,7 +130,7 @@ bool link_read(const struct nlmsghdr *message, struct link_info *ret) {
                 .index = header->ifi_index,
                 .flags = header->ifi_flags,
                 .name = nl_text(name),
-                .kind = nl_text(nl_find_in(info, IFLA_INFO_KIND)),
+                .kind = kind,
                 .alias = nl_text(nl_find(message, sizeof(*header), IFLA_IFALIAS)),
                 .mtu = nl_u32(nl_find(message, sizeof(*header), IFLA_MTU), 0),
                 .group = nl_u32(nl_find(message, sizeof(*header), IFLA_GROUP), 0),
@@ -135,6 +138,8 @@ bool link_read(const struct nlmsghdr *message, struct link_info *ret) {
                 .peer = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK), 0),
                 .peer_netns = (int)nl_u32(nl_find(message, sizeof(*header), IFLA_LINK_NETNSID), UINT32_MAX),
                 .port.isolated = nl_u8(nl_find_in(port, IFLA_BRPORT_ISOLATED), 0) != 0,
+                .filters_vlans =
+                        kind && str_eq(kind, "bridge") && nl_u8(nl_find_in(data, IFLA_BR_VLAN_FILTERING), 0) != 0,
                 .port.hairpin = nl_u8(nl_find_in(port, IFLA_BRPORT_MODE), 0) != 0,
         };
         if (mac)

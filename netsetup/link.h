@@ -22,6 +22,7 @@ struct link_veth {
 struct link_port {
         bool isolated; /* it reaches the bridge itself and ports that are not isolated */
         bool hairpin;  /* a frame may go back out where it came in */
+        bool is_later; /* it is set up later: it is in no VLAN of its own yet */
 };
 
 struct link_info {
@@ -34,6 +35,7 @@ struct link_info {
         int peer;       /* index of the other end of a veth; 0: unknown */
         int peer_netns; /* kernel's number for the namespace of the other end; -1: this one or unknown */
         struct link_port port;
+        bool filters_vlans; /* a bridge */
 };
 
 /* What says of a bridge that it was made here: its group, which is set as it is made ("rund"). */

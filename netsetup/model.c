@@ -123,6 +123,8 @@ static const struct json_field net_network_fields[] = {
         OBJECT(net_network, "dns", dns, net_dns),
         FIELD(net_network, "mtu", mtu, .min = 0, .max = 65535),
         FIELD(net_network, "vlan", vlan, .min = 0, .max = 4094),
+        FIELD(net_network, "trunk", trunk),
+        FIELD(net_network, "preserveDefaultVlan", default_vlan),
         FIELD(net_network, "isolate", isolate),
         FIELD(net_network, "internal", internal),
         FIELD(net_network, "hairpin", hairpin),
@@ -276,6 +278,13 @@ static const struct json_field cni_arguments_fields[] = {
 };
 static TYPE(cni_arguments);
 
+static const struct json_field cni_trunk_fields[] = {
+        FIELD(cni_trunk, "id", id, .min = 0, .max = 4094),
+        FIELD(cni_trunk, "minID", first, .min = 0, .max = 4094),
+        FIELD(cni_trunk, "maxID", last, .min = 0, .max = 4094),
+};
+static TYPE(cni_trunk);
+
 static const struct json_field cni_conf_fields[] = {
         FIELD(cni_conf, "cniVersion", version),
         FIELD(cni_conf, "name", name),
@@ -307,8 +316,10 @@ static const struct json_field cni_conf_fields[] = {
         FIELD(cni_conf, "shapedSubnets", shaped),
         FIELD(cni_conf, "unshapedSubnets", unshaped),
         FIELD(cni_conf, "mtu", mtu),
-        FIELD(cni_conf, "vlan", vlan),
-        FIELD(cni_conf, "vlanTrunk", vlan_trunk),
+        FIELD(cni_conf, "vlan", vlan, .min = 0, .max = 4094),
+        FIELD(cni_conf, "vlanId", vlan_id, .min = 0, .max = 4094),
+        LIST(cni_conf, "vlanTrunk", trunk, cni_trunk),
+        FIELD(cni_conf, "preserveDefaultVlan", default_vlan),
         OPT_OBJECT(cni_conf, "ipam", ipam, cni_ipam),
         OBJECT(cni_conf, "dns", dns, net_dns),
         OBJECT(cni_conf, "runtimeConfig", runtime, cni_runtime),

@@ -62,10 +62,12 @@ struct net_network {
         LIST_OF(net_reservation) reservations;
         LIST_OF(net_route) routes;
         struct net_dns dns;
-        uint32_t mtu;  /* 0: that of the uplink */
-        uint32_t vlan; /* of the ports; 0: none */
-        bool isolate;  /* ports do not reach each other */
-        bool internal; /* no default route, nothing beyond the bridge */
+        uint32_t mtu;      /* 0: that of the uplink */
+        uint32_t vlan;     /* of the ports, or on the uplink; 0: none */
+        struct strv trunk; /* "10", "20-30": VLANs whose frames come with their tags */
+        bool default_vlan; /* and of the bridge's own as well */
+        bool isolate;      /* ports do not reach each other */
+        bool internal;     /* no default route, nothing beyond the bridge */
         bool hairpin;
         struct opt_bool masquerade; /* absent: true unless internal */
         bool allow_spoofing, host_blocked, egress_blocked;
@@ -177,19 +179,24 @@ struct cni_arguments {
         struct cni_words cni;
 };
 
+/* Of "vlanTrunk": one, or all of a range. */
+struct cni_trunk {
+        uint32_t id, first, last;
+};
+
 struct cni_conf {
         const char *version, *name, *type;
         const char *kind; /* ours: what else the type says */
         const char *bridge, *master, *mode;
         bool is_gateway, is_default_gateway, force_address, masquerade, hairpin, promiscuous, enable_dad;
-        bool isolate, no_interface, link_inside;
+        bool isolate, no_interface, default_vlan, link_inside;
         struct opt_bool check_spoofing;
         bool internal, host_blocked, egress_blocked; /* ours, as are these */
         LIST_OF(net_allow) host_access, egress;
         struct net_bandwidth bandwidth; /* as the bandwidth plugin calls it */
         struct strv shaped, unshaped;
-        uint32_t mtu, vlan;
-        struct json_raw vlan_trunk;
+        uint32_t mtu, vlan, vlan_id;
+        LIST_OF(cni_trunk) trunk;
         struct cni_ipam *ipam;
         struct net_dns dns;
         struct cni_runtime runtime;

@@ -11,6 +11,7 @@
 #include "netsetup/record.h"
 #include "netsetup/reload.h"
 #include "netsetup/tunnel.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
@@ -134,6 +135,8 @@ static int delete_bridge(struct nl *nl, const struct net_network *network) {
         int r = overlay_remove(nl, network->name);
         if (r == 0)
                 r = tunnel_remove(nl, network);
+        if (r == 0)
+                r = vlan_remove(nl, network);
         if (r == 0)
                 r = link_get(nl, name, &bridge);
         if (r < 0)

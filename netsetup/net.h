@@ -21,6 +21,8 @@ enum net_op_kind {
         NET_DIRECT,  /* a link of the container's own on the uplink, and then its name and tag */
         NET_NAME,
         NET_OVERLAY, /* the port that leads to other hosts, unless it is there */
+        NET_VLAN,    /* of a bridge, with the gate to it */
+        NET_JOIN,    /* a port, before it is up, to its VLANs */
         NET_TUNNEL,  /* the link that leads to other hosts, unless it is there */
         NET_ADDRESS,
         NET_ROUTE,
@@ -37,7 +39,15 @@ enum net_op_kind {
 };
 
 /* Facts about links that are only known once they exist. */
-enum net_slot { NET_SLOT_BRIDGE, NET_SLOT_UPLINK, NET_SLOT_LINK, NET_SLOT_LOOPBACK, NET_SLOT_INSIDE, NET_SLOTS };
+enum net_slot {
+        NET_SLOT_BRIDGE,
+        NET_SLOT_GATE,
+        NET_SLOT_UPLINK,
+        NET_SLOT_LINK,
+        NET_SLOT_LOOPBACK,
+        NET_SLOT_INSIDE,
+        NET_SLOTS
+};
 
 enum net_op_state { NET_OP_PENDING, NET_OP_DONE, NET_OP_TOLERATED };
 
@@ -73,6 +83,11 @@ const char *net_op_words(const struct net_op *op);
 /* The dry run: one line an operation. */
 void net_plan_print(const struct net_plan *plan, FILE *out);
 
+/* What was done to a bridge for its VLANs (vlan.h). */
+struct vlan_changes {
+        bool is_filtering, is_gate;
+};
+
 /* apply.c: everything that operations need to be done. */
 struct net_hands {
         struct nl host, inside;
@@ -81,6 +96,7 @@ struct net_hands {
         int number;   /* of netns, as the kernel calls it here; of attachments without a bridge */
         int attached; /* folder of the records, for rules that have to be built anew */
         struct forward_changes forward;
+        struct vlan_changes vlan;
         struct link_info found[NET_SLOTS];
 };
 /* Carries the plan out.  When an operation fails, those before it are taken back and the record names what failed. */

@@ -4,6 +4,7 @@
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
 #include "netsetup/tunnel.h"
+#include "netsetup/vlan.h"
 #include "netsetup/wireguard.h"
 
 #include "specs/base/arena.h"
@@ -43,7 +44,7 @@ static int load(const char *folder, const char *name, struct net_network *ret) {
         if (!ret->kind && !ret->bridge)
                 return fail_words(EINVAL, "%s: bridge: required", path);
         if ((r = direct_check_network(ret)) < 0 || (r = overlay_check(ret)) < 0 || (r = tunnel_check(ret)) < 0 ||
-            (!ret->kind && (r = request_take_bridge(&unused, ret->bridge)) < 0) ||
+            (r = vlan_check(ret)) < 0 || (!ret->kind && (r = request_take_bridge(&unused, ret->bridge)) < 0) ||
             (ret->uplink && (r = request_take_uplink(&unused, ret->uplink)) < 0) || (r = ipam_pool(ret, &pool)) < 0)
                 return fail_in(r, "%s", path);
         return 0;
@@ -333,6 +334,8 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
         if (r == 0)
                 r = tunnel_check(&network);
         if (r == 0)
+                r = vlan_check(&network);
+        if (r == 0)
                 r = take_networks(request, &takens);
         if (r == 0 && network.uplink)
                 r = find_uplink(nl, network.uplink);
@@ -357,6 +360,10 @@ int network_plan(const struct net_request *request, struct nl *nl, struct net_ne
  */
 void network_shape(struct net_request *request, const struct net_network *network) {
         struct net_policy *policy = &request->policy;
+        request->vlan = network->vlan;
+        request->trunk = network->trunk;
+        request->keeps_default_vlan = network->default_vlan;
+        request->port.is_later = network->vlan || network->trunk.n;
         if (network->kind) {
                 request->direct = direct_mode(network->kind, network->mode);
                 request->uplink = network->uplink;

@@ -3,6 +3,7 @@
 #include "netsetup/net.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
+#include "netsetup/vlan.h"
 
 #include "specs/base/arena.h"
 #include "specs/base/str.h"
@@ -72,6 +73,30 @@ static void plan_direct(struct net_plan *plan, const struct net_request *r) {
         plan_loopback(plan);
 }
 
+/* The gate takes the place of the bridge for whatever is routed. */
+static struct net_op plan_vlan(struct net_plan *plan, const struct net_request *r, struct net_op bridge) {
+        static const enum net_op_kind kinds[] = { NET_FIND, NET_RA_OFF, NET_UP };
+        struct net_op gate = { .slot = NET_SLOT_GATE };
+        add(plan, (struct net_op){ NET_VLAN, .link = r->bridge, .request = r, .slot = NET_SLOT_BRIDGE });
+        if (!r->vlan)
+                return bridge;
+        gate.link = vlan_gate(r->bridge, r->vlan);
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+                add(plan, gate)->kind = kinds[i];
+        bridge.link = gate.link;
+        bridge.slot = NET_SLOT_GATE;
+        return bridge;
+}
+
+static void plan_join(struct net_plan *plan, const struct net_request *r, const char *link) {
+        struct net_op op = { NET_FIND, .link = link, .request = r, .slot = NET_SLOT_LINK };
+        add(plan, op);
+        op.kind = NET_JOIN;
+        add(plan, op);
+        op.kind = NET_UP;
+        add(plan, op);
+}
+
 struct net_plan net_plan(const struct net_request *r) {
         struct net_plan plan = { 0 };
         if (r->command == NET_LOOPBACK) {
@@ -91,6 +116,8 @@ struct net_plan net_plan(const struct net_request *r) {
                 add(&plan, (struct net_op){ NET_PORTS_FREE, .policy = &r->policy });
         for (size_t i = 0; i < sizeof(bridge_kinds) / sizeof(bridge_kinds[0]); i++)
                 add(&plan, bridge)->kind = bridge_kinds[i];
+        if (r->vlan || r->trunk.n)
+                bridge = plan_vlan(&plan, r, bridge);
         if (r->overlay)
                 add(&plan, (struct net_op){ NET_OVERLAY, .link = r->bridge, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_GUARD, .link = link, .policy = &r->policy });
@@ -99,6 +126,8 @@ struct net_plan net_plan(const struct net_request *r) {
         add(&plan, (struct net_op){ NET_VETH, .link = link, .request = r, .slot = NET_SLOT_BRIDGE });
         add(&plan, (struct net_op){ NET_PORT, .link = link, .request = r, .is_joined = true });
         add(&plan, (struct net_op){ NET_NO_IPV6, .link = link });
+        if (r->port.is_later)
+                plan_join(&plan, r, link);
         if (shape_words(&r->policy.bandwidth))
                 add(&plan, (struct net_op){ NET_SHAPE, .link = link, .policy = &r->policy });
         plan_inside(&plan, r);
@@ -140,8 +169,9 @@ void net_plan_delete(struct net_plan *plan, const struct link_info *link) {
 
 static const char *port_words(const struct net_op *op) {
         const struct net_request *r = op->request;
-        return str_format("tag %s %s%s%s, set it up", op->link, tag_alias(r->id, r->interface),
-                          r->port.isolated ? ", isolated" : "", r->port.hairpin ? ", hairpin" : "");
+        return str_format("tag %s %s%s%s%s", op->link, tag_alias(r->id, r->interface),
+                          r->port.isolated ? ", isolated" : "", r->port.hairpin ? ", hairpin" : "",
+                          r->port.is_later ? "" : ", set it up");
 }
 
 static const char *route_words(const struct net_op *op) {
@@ -159,6 +189,17 @@ static const char *route_words(const struct net_op *op) {
 static const char *overlay_words(const struct net_op *op) {
         uint32_t id = op->request->overlay->vxlan.id.v;
         return str_format("make VXLAN port %u on bridge %s unless it is there", id, op->link);
+}
+
+static const char *vlan_words(const struct net_op *op) {
+        const struct net_request *r = op->request;
+        const char *own = r->vlan ? str_format(" %u", r->vlan) : "", *trunk = str_join(&r->trunk, ",");
+        if (op->kind == NET_JOIN)
+                return str_format("put %s into VLAN%s%s%s", op->link, own, *trunk ? " with tags " : "", trunk);
+        if (!r->vlan)
+                return str_format("let bridge %s sort VLANs", op->link);
+        return str_format("let bridge %s sort VLANs, make link %s to VLAN%s unless it is there", op->link,
+                          vlan_gate(op->link, r->vlan), own);
 }
 
 static const char *tunnel_words(const struct net_op *op) {
@@ -189,6 +230,9 @@ const char *net_op_words(const struct net_op *op) {
                                   op->request->uplink, op->request->direct->mode);
         case NET_OVERLAY:
                 return overlay_words(op);
+        case NET_VLAN:
+        case NET_JOIN:
+                return vlan_words(op);
         case NET_TUNNEL:
                 return tunnel_words(op);
         case NET_NAME:

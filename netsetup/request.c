@@ -1,5 +1,6 @@
 #include "netsetup/request.h"
 #include "netsetup/shape.h"
+#include "netsetup/vlan.h"
 #include "netsetup/wireguard.h"
 
 #include "specs/base/arena.h"
@@ -358,6 +359,19 @@ int request_take_vlan(struct net_request *request, const char *word) {
         if (parse_u64(word, 1, 4094, &vlan) < 0)
                 return fail_words(EINVAL, "vlan %s: not a number in 1..4094", word);
         request->words.vlan = (uint32_t)vlan;
+        return 0;
+}
+
+/* With commas, as people write it. */
+int request_take_trunk(struct net_request *request, const char *word) {
+        struct strv list = str_split(word, ',', false);
+        for (size_t i = 0; i < list.n; i++) {
+                uint16_t first, last;
+                const char *why = vlan_parse_range(list.at[i], &first, &last);
+                if (why)
+                        return fail_words(EINVAL, "trunk %s: %s", list.at[i], why);
+                strv_add(&request->words.trunk, list.at[i]);
+        }
         return 0;
 }
 

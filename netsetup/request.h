@@ -51,6 +51,9 @@ struct net_request {
         const char *network;              /* name; NULL: none */
         const struct direct_mode *direct; /* of a network without a bridge; NULL: a bridge */
         const char *uplink;
+        uint32_t vlan;     /* 0: none; of the ports, or on the uplink */
+        struct strv trunk; /* "10", "20-30" */
+        bool keeps_default_vlan;
         const struct net_network *overlay; /* the network, when its bridge goes on on other hosts */
         const struct net_network *tunnel;  /* the network, when others of it are behind WireGuard */
         /* What a network is: read from its file, or given by a face that has it (CNI); of `network create` what the
@@ -134,6 +137,7 @@ int request_take_exclude(struct net_request *request, const char *word);
 int request_take_reserve(struct net_request *request, const char *word);
 int request_take_route(struct net_request *request, const char *word);
 int request_take_vlan(struct net_request *request, const char *word);
+int request_take_trunk(struct net_request *request, const char *word);
 int request_take_mac(struct net_request *request, const char *word);
 int request_take_publish(struct net_request *request, const char *word);
 int request_take_host_access(struct net_request *request, const char *word);

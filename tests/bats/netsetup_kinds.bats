@@ -181,6 +181,25 @@ cni() {
   cni DEL "$B" "$conf" lo
 }
 
+@test "vlan: on the uplink, by command and by CNI" {
+  router
+  container A
+  host ip link add link uplink name probe0 type vlan id 9 || skip "needs vlan in the kernel"
+  host ip link del probe0
+  inside "$ROUTER" ip link add link eth0 name eth0.7 type vlan id 7
+  inside "$ROUTER" ip address add 10.5.7.1/24 dev eth0.7
+  inside "$ROUTER" ip link set eth0.7 up
+  netw network create lan --kind vlan --uplink uplink --vlan 7 --subnet 10.5.7.0/24
+  netw attach web --netns "$A" --network lan
+  reaches "$A" 10.5.7.1
+  netw detach web
+  cni ADD "$A" '{"cniVersion":"1.0.0","name":"lan","type":"vlan","master":"uplink","vlanId":7,
+    "ipam":{"type":"host-local","subnet":"10.5.7.0/24"}}' >/dev/null
+  reaches "$A" 10.5.7.1
+  cni DEL "$A" '{"cniVersion":"1.0.0","name":"lan","type":"vlan"}'
+  [ "$(links_of "$A")" = lo ]
+}
+
 @test "macvlan: after a kill at any moment gc leaves nothing, nor after the container's death" {
   needs_kind macvlan
   router
@@ -231,7 +250,7 @@ cni() {
   S='--subnet 10.5.0.0/24'
   # shellcheck disable=SC2086
   refused() { fails "$1" netw network create lan $S "${@:2}"; }
-  refused 'kind tokenring: not one of bridge, macvlan, ipvlan' --kind tokenring
+  refused 'kind tokenring: not one of bridge, macvlan, ipvlan, vlan' --kind tokenring
   refused 'kind macvlan: it needs an uplink (--uplink)' --kind macvlan
   refused 'mode l3: macvlan has none of that name' --kind macvlan --uplink uplink --mode l3
   refused 'mode l2: of a macvlan or ipvlan network only' --mode l2

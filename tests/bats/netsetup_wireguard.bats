@@ -139,6 +139,69 @@ links() { # host|far
   reaches "$A" 10.7.2.2
 }
 
+@test "wireguard: a wrong key does not connect; peers come and go while the network lives" {
+  needs_wireguard
+  two_hosts
+  create_both
+  attach_both
+  right=$(key_of netf)
+  reaches "$A" 10.7.2.2
+  head -c 32 /dev/urandom | base64 | host tee /run/preshared | far tee /run/preshared >/dev/null
+  host chmod 644 /run/preshared
+  host cp /run/preshared /run/good
+  host chmod 600 /run/good
+  far chmod 600 /run/preshared
+  as() { netw peer add corp --peer "$1 allowed-ips 10.7.2.0/24 endpoint 192.0.2.2:51821 ${*:2}"; }
+  fails 'key file /run/preshared: others can read it' as "$right" preshared-key /run/preshared
+  as "$right" preshared-key /run/good # the other side has none
+  ! inside "$A" ping -c 1 -W 3 10.7.2.2 || return 1
+  netf peer add corp --peer \
+    "$(key_of netw) endpoint 192.0.2.1:51820 allowed-ips 10.7.1.0/24 preshared-key /run/preshared persistent-keepalive 25"
+  reaches "$B" 10.7.1.2
+  netw peer del corp --peer "$right"
+  [ -z "$(host ip route show 10.7.2.0/24)" ]
+  as "$(base64 </dev/urandom | head -c 42)E="
+  ! inside "$A" ping -c 1 -W 3 10.7.2.2 || return 1
+  netw detach web
+  netf detach db
+}
+
+@test "wireguard: after a kill at any moment gc leaves nothing, nor does an attach that fails" {
+  needs_wireguard
+  two_hosts
+  create_both
+  for n in $(seq 8); do
+    nsenter --net --mount --target "$HOST" -- "$NETSETUP" attach web --netns "$A" --network corp --root "$STATE" \
+      3>&- 4>&- 2>/dev/null &
+    sleep "0.0$((n * ${SLOW:-1}))"
+    kill -9 $! 2>/dev/null || true
+    wait $! 2>/dev/null || true
+    netw detach web
+    netw gc
+    [ "$(links host)" = '["lo","uplink"]' ]
+  done
+  # One that was made and not finished is made anew.
+  netw attach web --netns "$A" --network corp
+  name=$(host ip -j link show type wireguard | jq -r '.[0].ifname')
+  netw detach web
+  host ip link set "$name" group 0
+  host ip route flush dev "$name"
+  netw attach web --netns "$A" --network corp
+  [ -n "$(host ip route show 10.7.2.0/24)" ]
+  netw detach web
+  netw gc
+  nsenter --net --target "$HOST" -- socat -u UDP4-RECV:51820 - 3>&- 4>&- &
+  SLEEPERS+=("$!")
+  taken() { host ss -lun | grep -q :51820; }
+  wait_for taken
+  fails 'listen on UDP port 51820: Address already in use' netw attach web --netns "$A" --network corp
+  [ "$(links host)" = '["lo","uplink"]' ]
+  host sh -c "head -c 32 /dev/urandom | base64 >$STATE/networks/corp.key"
+  fails 'its public key is' netw attach web --netns "$A" --network corp
+  [ "$(links host)" = '["lo","uplink"]' ]
+  [ "$(host find "$STATE/attached" -type f | wc -l)" = 0 ]
+}
+
 @test "wireguard: a kernel without says so, and nothing is made" {
   host ip link add probe0 type wireguard && skip "needs a kernel without wireguard"
   fails 'network create corp: make WireGuard link: the kernel has no wireguard (module wireguard)' \

@@ -22,7 +22,9 @@ static void test_networks(void) {
         network.mode = "l2";
         CHECK_FAIL(direct_check_network(&network), "mode l2: of a macvlan or ipvlan network only");
         network.kind = "vlan";
-        CHECK_FAIL(direct_check_network(&network), "kind vlan: not one of bridge, macvlan, ipvlan");
+        CHECK_FAIL(direct_check_network(&network), "kind vlan: it needs a VLAN (--vlan)");
+        network.kind = "tokenring";
+        CHECK_FAIL(direct_check_network(&network), "kind tokenring: not one of bridge, macvlan, ipvlan, vlan");
         network.kind = "macvlan";
         CHECK_FAIL(direct_check_network(&network), "mode l2: macvlan has none of that name");
         network.mode = "vepa";
@@ -74,6 +76,14 @@ static void test_messages(void) {
         CHECK_STR(nl_text(info_of(&batch, IFLA_INFO_KIND)), "ipvlan");
         const uint16_t *mode = nl_bytes(nl_find_in(info_of(&batch, IFLA_INFO_DATA), IFLA_IPVLAN_MODE), sizeof(*mode));
         CHECK(mode && *mode == IPVLAN_MODE_L3S);
+
+        batch = (struct nl_batch){ 0 };
+        link.mode = direct_mode("vlan", NULL);
+        link.vlan = 100;
+        direct_put(&batch, &link);
+        CHECK_STR(nl_text(info_of(&batch, IFLA_INFO_KIND)), "vlan");
+        const uint16_t *vlan = nl_bytes(nl_find_in(info_of(&batch, IFLA_INFO_DATA), IFLA_VLAN_ID), sizeof(*vlan));
+        CHECK(vlan && *vlan == 100);
 
         batch = (struct nl_batch){ 0 };
         direct_put_name(&batch, 3, "eth0", "rundlet:web:eth0");
