@@ -173,7 +173,7 @@ int main(void) {
         }
         autocgroup cgroup = CGROUP_NONE;
         CHECK_INT(
-                cgroup_make(probe, &plan, str_format("/rundlet-update-test-%d", (int)getpid()), "/state/web", &cgroup),
+                cgroup_make(probe, &plan, str_format("/rundlet-update-test-%d", (int)getpid()), "/state/update", &cgroup),
                 0);
         test_files(&cgroup);
         test_way_back(&cgroup);
