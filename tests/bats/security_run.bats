@@ -172,7 +172,8 @@ print_exec() { # [OPTION...]: the fingerprint of an exec
 }
 
 @test "A3: whoever traces in the container sees no file of the host in a process that enters" {
-  config '.process.capabilities |= with_entries(.value += ["CAP_SYS_PTRACE"])'
+  # With a HOME nobody looks for it in the container's own /etc/passwd, which would be seen here like a file of the host.
+  config '.process.env += ["HOME=/root"] | .process.capabilities |= with_entries(.value += ["CAP_SYS_PTRACE"])'
   payload probe watch
   run_detached
   wait_for grep -qx watching "$OUT"

@@ -172,9 +172,8 @@ int main(void) {
                 return test_done();
         }
         autocgroup cgroup = CGROUP_NONE;
-        CHECK_INT(
-                cgroup_make(probe, &plan, str_format("/rundlet-update-test-%d", (int)getpid()), "/state/update", &cgroup),
-                0);
+        const char *path = str_format("/rundlet-update-test-%d", (int)getpid());
+        CHECK_INT(cgroup_make(probe, &plan, path, "/state/update", &cgroup), 0);
         test_files(&cgroup);
         test_way_back(&cgroup);
         test_filters(&cgroup);
