@@ -18,6 +18,7 @@
 
 static struct probe probe;
 static const char *top; /* "/rundlet-test-PID" */
+static const char *web; /* a label that no test before us has left somewhere: "/state/web-PID" */
 
 /* CHECK_FAIL takes literals only. */
 static void check_words(int r, const char *words) {
@@ -96,9 +97,9 @@ static void test_make_and_remove(void) {
         const char *path = str_path(top, "deep/web"), *found;
         struct cgroup again = CGROUP_NONE, opened = CGROUP_NONE;
         autocgroup cgroup = CGROUP_NONE;
-        CHECK_INT(make(path, "/state/web", &cgroup), 0);
-        CHECK(exists(path) && cgroup_is_ours(&cgroup, "/state/web") && !cgroup_is_ours(&cgroup, "/state/other"));
-        CHECK_INT(cgroup_find(&probe, "/state/web", &found), 0);
+        CHECK_INT(make(path, web, &cgroup), 0);
+        CHECK(exists(path) && cgroup_is_ours(&cgroup, web) && !cgroup_is_ours(&cgroup, "/state/other"));
+        CHECK_INT(cgroup_find(&probe, web, &found), 0);
         CHECK_STR(found, path);
         CHECK_INT(cgroup_find(&probe, "/state/nobody", &found), -ENOENT);
         CHECK_INT(cgroup_open(&probe, path, &opened), 0);
@@ -127,9 +128,9 @@ static void test_make_and_remove(void) {
         CHECK_INT(cgroup_kill(&opened), 0);
         CHECK_INT(cgroup_wait_empty(&opened, 5000), 0);
         CHECK(waitpid(pid, NULL, 0) == pid && waitpid(inner, NULL, 0) == inner);
-        CHECK_INT(cgroup_remove(&probe, path, "/state/web"), 0);
+        CHECK_INT(cgroup_remove(&probe, path, web), 0);
         CHECK(!exists(top)); /* with the parents that were made for it */
-        CHECK_INT(cgroup_remove(&probe, path, "/state/web"), 0);
+        CHECK_INT(cgroup_remove(&probe, path, web), 0);
         CHECK_INT(cgroup_wait_empty(&opened, 50), 0); /* gone is empty */
         cgroup_release(&opened);
 }
@@ -151,11 +152,11 @@ static void test_release(void) {
 /* A create that was killed before it made the cgroup itself leaves parents only. */
 static void test_parents(void) {
         struct cgroup cgroup = CGROUP_NONE;
-        CHECK_INT(make(str_path(top, "a/b/c"), "/state/web", &cgroup), 0);
+        CHECK_INT(make(str_path(top, "a/b/c"), web, &cgroup), 0);
         cgroup_keep(&cgroup);
         CHECK_INT(rmdir(on_disk(str_path(top, "a/b/c"))), 0);
         CHECK_INT(rmdir(on_disk(str_path(top, "a/b"))), 0);
-        CHECK_INT(cgroup_remove(&probe, str_path(top, "a/b/c"), "/state/web"), 0);
+        CHECK_INT(cgroup_remove(&probe, str_path(top, "a/b/c"), web), 0);
         CHECK(!exists(top));
 }
 
@@ -163,12 +164,12 @@ static void test_parents(void) {
 static void test_adopted(void) {
         struct cgroup cgroup = CGROUP_NONE;
         CHECK_INT(mkdir(on_disk(top), 0755), 0);
-        CHECK_INT(make(top, "/state/web", &cgroup), 0);
-        CHECK(cgroup_is_ours(&cgroup, "/state/web"));
+        CHECK_INT(make(top, web, &cgroup), 0);
+        CHECK(cgroup_is_ours(&cgroup, web));
         CHECK_INT(mkdir(on_disk(str_path(top, "made-by-container")), 0755), 0);
-        CHECK_INT(cgroup_remove(&probe, top, "/state/web"), 0);
+        CHECK_INT(cgroup_remove(&probe, top, web), 0);
         CHECK(exists(top) && !exists(str_path(top, "made-by-container")));
-        CHECK(!cgroup_is_ours(&cgroup, "/state/web"));
+        CHECK(!cgroup_is_ours(&cgroup, web));
         cgroup_keep(&cgroup);
         CHECK_INT(rmdir(on_disk(top)), 0);
 }
@@ -176,7 +177,7 @@ static void test_adopted(void) {
 static void test_freeze(void) {
         autocgroup cgroup = CGROUP_NONE;
         bool frozen = false;
-        CHECK_INT(make(top, "/state/web", &cgroup), 0);
+        CHECK_INT(make(top, web, &cgroup), 0);
         pid_t pid = sleeper(top);
         CHECK_INT(cgroup_freeze(&cgroup, true), 0);
         CHECK_INT(cgroup_is_frozen(&cgroup, &frozen), 0);
@@ -209,7 +210,7 @@ static void test_limits(void) {
         struct plan plan = { .cgroup_writes = { all, 3 } };
         char *text;
         autocgroup cgroup = CGROUP_NONE;
-        CHECK_INT(make(top, "/state/web", &cgroup), 0);
+        CHECK_INT(make(top, web, &cgroup), 0);
         CHECK_INT(cgroup_apply(&cgroup, &plan), 0);
         CHECK_INT(read_file_at(cgroup.fd, "cgroup.max.depth", 64, &text, NULL), 0);
         CHECK_STR(text, "5\n");
@@ -234,7 +235,7 @@ static void test_limits(void) {
 static void test_delegation(void) {
         struct stat status;
         autocgroup cgroup = CGROUP_NONE;
-        CHECK_INT(make(top, "/state/web", &cgroup), 0);
+        CHECK_INT(make(top, web, &cgroup), 0);
         CHECK_INT(cgroup_delegate(&cgroup, 4321), 0);
         CHECK(fstat(cgroup.fd, &status) == 0 && status.st_uid == 4321 && status.st_gid == 0);
         CHECK(fstatat(cgroup.fd, "cgroup.procs", &status, 0) == 0 && status.st_uid == 4321);
@@ -259,7 +260,7 @@ static void test_devices(void) {
                                     { .code = BPF_JMP | BPF_EXIT } };
         struct plan plan = { .device_filter = deny, .device_filter_count = 2 };
         autocgroup cgroup = CGROUP_NONE;
-        CHECK_INT(make(top, "/state/web", &cgroup), 0);
+        CHECK_INT(make(top, web, &cgroup), 0);
         CHECK(can_open_null(top));
         CHECK_INT(cgroup_attach_devices(&cgroup, &plan), 0);
         CHECK(!can_open_null(top));
@@ -278,6 +279,7 @@ int main(void) {
         test_below();
         probe = *probe_get();
         top = str_format("/rundlet-test-%d", (int)getpid());
+        web = str_format("/state/web-%d", (int)getpid());
         if (!probe.is_root || !probe.cgroup_root || access(probe.cgroup_root, W_OK) < 0) {
                 printf("ok %d - cgroups are made # SKIP no rights to make a cgroup\n", ++test_count);
                 return test_done();
