@@ -28,15 +28,15 @@ flow() { # FROM TO ADDRESS [MILLISECONDS] [PRIORITY]
   cat "$BATS_TEST_TMPDIR/flow"
 }
 
-# A rate is met: 80 to 110 % in one of three tries.  More than that is too much at any time.
+# A rate is met: 80 to 110 % in one of three tries.  A receiver that had to wait for a processor finds less in a try, or
+# more, which lay in its socket meanwhile; a limit that is none is missed in all of them.
 meets() { # RATE FLOW-ARGUMENT...
   local rate=$1 got
   shift
   for _ in 1 2 3; do
     got=$(flow "$@") || { echo "$got"; continue; }
     echo "$got of $rate bit/s" $((got * 100 / rate)) %
-    [ "$got" -le $((rate * 110 / 100)) ] || return 1
-    [ "$got" -lt $((rate * 80 / 100)) ] || return 0
+    [ "$got" -gt $((rate * 110 / 100)) ] || [ "$got" -lt $((rate * 80 / 100)) ] || return 0
   done
   return 1
 }
