@@ -132,6 +132,13 @@ int network_remove(const char *folder, const char *name) {
         return 0;
 }
 
+bool network_has_ipv6(const struct net_network *network) {
+        for (size_t i = 0; i < network->subnets.n; i++)
+                if (strchr(network->subnets.at[i].subnet, ':'))
+                        return true;
+        return false;
+}
+
 const char *network_bridge(const char *name) {
         static const char prefix[] = "net-";
         if (sizeof(prefix) - 1 + strlen(name) < LINK_NAME_SIZE)

@@ -24,6 +24,9 @@ int network_save(const char *folder, const struct net_network *network);
 int network_replace(const char *folder, const struct net_network *network);
 int network_remove(const char *folder, const char *name);
 
+/* Whether one of its subnets is of IPv6. */
+bool network_has_ipv6(const struct net_network *network);
+
 /* The name of a network's bridge when nobody chose one. */
 const char *network_bridge(const char *name);
 

@@ -210,19 +210,12 @@ int overlay_mtu_towards(struct nl *nl, const struct net_address *address, uint32
         return r;
 }
 
-static bool has_ipv6(const struct net_network *network) {
-        for (size_t i = 0; i < network->subnets.n; i++)
-                if (strchr(network->subnets.at[i].subnet, ':'))
-                        return true;
-        return false;
-}
-
 int overlay_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret) {
         const struct net_vxlan *vxlan = &network->vxlan;
         const char *word = vxlan->peers.n ? vxlan->peers.at[0] : vxlan->local;
         struct net_address address = { 0 };
         struct link_info uplink;
-        uint32_t mtu = 0, least = has_ipv6(network) ? OVERLAY_LEAST6 : OVERLAY_LEAST;
+        uint32_t mtu = 0, least = network_has_ipv6(network) ? OVERLAY_LEAST6 : OVERLAY_LEAST;
         if (word)
                 (void)!address_parse_host(word, &address);
         int r = network->uplink ? link_get(nl, network->uplink, &uplink) : 0;

@@ -176,16 +176,9 @@ int tunnel_forget(const char *folder, const struct net_network *network) {
 
 /* --- the largest packet --------------------------------------------------------------------------------------------
  */
-static bool has_ipv6(const struct net_network *network) {
-        for (size_t i = 0; i < network->subnets.n; i++)
-                if (strchr(network->subnets.at[i].subnet, ':'))
-                        return true;
-        return false;
-}
-
 int tunnel_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret) {
         const struct net_wireguard *wireguard = &network->wireguard;
-        uint32_t mtu = 0, least = has_ipv6(network) ? TUNNEL_LEAST6 : TUNNEL_LEAST;
+        uint32_t mtu = 0, least = network_has_ipv6(network) ? TUNNEL_LEAST6 : TUNNEL_LEAST;
         for (size_t i = 0; i < wireguard->peers.n; i++) {
                 struct net_address address;
                 uint32_t one = 0;

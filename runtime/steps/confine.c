@@ -25,13 +25,7 @@ int step_label(const struct step *step, struct context *context) {
         if (proc < 0 || !path || !text)
                 return proc < 0 ? proc : -EINVAL;
         sysfd fd = open_attribute(proc, path);
-        if (fd < 0)
-                return fd;
-        size_t size = sys_strlen(text);
-        long n = sys_write(fd, text, size);
-        if (n < 0)
-                return (int)n;
-        return (size_t)n == size ? 0 : -EIO;
+        return fd < 0 ? fd : write_text(fd, text);
 }
 
 int step_relabel(const struct step *step, struct context *context) {

@@ -144,19 +144,21 @@ int step_target(const struct step *step, struct context *context) {
         return fd < 0 ? fd : slot_put(context, step->into, fd);
 }
 
+int write_text(int fd, const char *text) {
+        size_t size = sys_strlen(text);
+        long n = sys_write(fd, text, size);
+        if (n < 0)
+                return (int)n;
+        return (size_t)n == size ? 0 : -EIO;
+}
+
 int step_write(const struct step *step, struct context *context) {
         const char *path = step_text(context, step->a), *text = step_text(context, step->b);
         int dir = slot_fd(context, step->slot);
         if (dir < 0 || !path || !text)
                 return dir < 0 ? dir : -EINVAL;
         sysfd fd = open_in(dir, path, O_WRONLY | O_NOCTTY | (int)step->flags);
-        if (fd < 0)
-                return fd;
-        size_t size = sys_strlen(text);
-        long n = sys_write(fd, text, size);
-        if (n < 0)
-                return (int)n;
-        return (size_t)n == size ? 0 : -EIO;
+        return fd < 0 ? fd : write_text(fd, text);
 }
 
 /* Clones the mount that fd lies on (rooted at fd), with the attributes set on it and all below, before anybody sees it,

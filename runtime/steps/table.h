@@ -26,8 +26,7 @@ step_function step_setns, step_unshare, step_hostname, step_domainname, step_loo
 step_function step_umask, step_rlimit, step_sched, step_ioprio, step_affinity, step_mempolicy, step_personality,
         step_groups, step_ids, step_bounds, step_caps, step_nnp, step_seccomp;
 /* confine.c */
-step_function step_label, step_relabel, step_ruleset, step_rule, step_restrict,
-        step_core;
+step_function step_label, step_relabel, step_ruleset, step_rule, step_restrict, step_core;
 /* talk.c */
 step_function step_send, step_await, step_start;
 /* hook.c */
@@ -44,6 +43,9 @@ static inline int slot_fd(const struct context *context, int slot) {
 
 /* Puts fd (or -1) into the slot, which owns it from now on, and closes what was there.  Returns 0 or -EBADF. */
 int slot_put(struct context *context, int slot, int fd);
+
+/* fs.c: writes a whole text at once, as the files of proc want it.  0 or -errno; -EIO: only a part was taken. */
+int write_text(int fd, const char *text);
 
 /* home.c: the home folder of uid in the container's /etc/passwd; false when it is not told there. */
 bool find_home(uint32_t uid, char *buffer, size_t size);

@@ -4,37 +4,13 @@
 #
 # shellcheck shell=bash disable=SC2154
 load helpers
-load netsetup
+load netsetup_far
 
-STATE=/run/netsetup
-
-netw() {
-  net "$@" --root "$STATE"
-}
-
-far() {
-  nsenter --net --mount --target "$FAR" -- "$@"
-}
-
-netf() {
-  far timeout -k 5 "$LIMIT" "$NETSETUP" "$@" --root "$STATE" 3>&- 4>&-
-}
-
-two_hosts() {
-  unshare --net --mount --propagation private \
-    bash -c 'mount -t tmpfs tmpfs /run && ip link set lo up && touch /run/ready && exec sleep infinity' 3>&- 4>&- &
-  FAR=$!
-  SLEEPERS+=("$FAR")
-  wait_for far test -e /run/ready
-  host ip link add uplink type veth peer name uplink netns "$FAR"
-  for n in 1 2; do
-    at() { if [ "$n" = 1 ]; then host "$@"; else far "$@"; fi; }
-    at ip address add "192.0.2.$n/24" dev uplink
-    at ip address add "2001:db8::$n/64" dev uplink nodad
-    at ip link set uplink up
-  done
-  container A
-  container B
+# IPv6 between them too.
+two_hosts_both() {
+  two_hosts
+  host ip address add 2001:db8::1/64 dev uplink nodad
+  far ip address add 2001:db8::2/64 dev uplink nodad
 }
 
 # How many UDP packets to the port of VXLAN came to the far host.
@@ -63,7 +39,7 @@ attach_both() {
 }
 
 @test "vxlan: containers of two hosts are on one network, with ping and TCP, and UDP between" {
-  two_hosts
+  two_hosts_both
   create_both 192.0.2.1 192.0.2.2
   count_vxlan 4789
   attach_both
@@ -84,7 +60,7 @@ attach_both() {
 }
 
 @test "vxlan over IPv6, by another port" {
-  two_hosts
+  two_hosts_both
   create_both 2001:db8::1 2001:db8::2 --vxlan-port 8472
   count_vxlan 8472
   attach_both
@@ -94,7 +70,7 @@ attach_both() {
 }
 
 @test "vxlan: peers come and go while the network lives" {
-  two_hosts
+  two_hosts_both
   create_both 192.0.2.1 192.0.2.2
   attach_both
   netw peer del wide --peer 192.0.2.2 2>"$BATS_TEST_TMPDIR/err" && return 1
@@ -116,7 +92,7 @@ attach_both() {
 }
 
 @test "vxlan: gc and network delete leave nothing, nor does an attach that fails" {
-  two_hosts
+  two_hosts_both
   create_both 192.0.2.1 192.0.2.2
   attach_both
   netw detach web
@@ -132,7 +108,7 @@ attach_both() {
 }
 
 @test "vxlan: what cannot be is refused in words" {
-  two_hosts
+  two_hosts_both
   refused() { fails "$1" netw network create wide "${@:2}"; }
   refused '--peer: of a network with --vxlan only' --peer 192.0.2.2
   refused '--vxlan: it needs a peer, an uplink or a local address' --vxlan 1

@@ -11,6 +11,7 @@
 # Prints tables; OUT=DIR (BUILD/bench-isolation) keeps the numbers as NAME.tsv, and pictures as NAME.svg where gnuplot
 # is.  Medians of all rounds.
 set -eu
+. "$(dirname "$0")/bars.sh"
 build=$(realpath "${BUILD:-build}")
 out=${OUT:-$build/bench-isolation}
 rounds=${ROUNDS:-7}
@@ -111,38 +112,6 @@ table() { # UNIT DIVISOR
         print "" } }'
 }
 
-# Bars: one group a kind, one bar a place, as multiples of the first place.
-picture() { # NAME TITLE
-  command -v gnuplot >/dev/null || return 0
-  awk -F '\t' '
-    !($1 in seen) { seen[$1] = 1; kind[++kinds] = $1 }
-    !($2 in known) { known[$2] = 1; place[++places] = $2 }
-    { value[$1, $2] = $3 }
-    END {
-      printf "kind"; for (p = 1; p <= places; p++) printf "\t%s", place[p]; print ""
-      for (k = 1; k <= kinds; k++) {
-        printf "%s", kind[k]
-        for (p = 1; p <= places; p++) {
-          first = value[kind[k], place[1]]
-          printf "\t%s", first && (kind[k], place[p]) in value ? value[kind[k], place[p]] / first : "NaN"
-        }
-        print "" } }' "$out/$1.tsv" >"$work/picture.tsv"
-  gnuplot <<PLOT
-set terminal svg size 900,380 font "sans,12" background "white"
-set output "$out/$1.svg"
-set title "$2"
-set datafile separator "\t"
-set style data histogram
-set style histogram clustered gap 1
-set style fill solid 0.85 border -1
-set key outside right top autotitle columnheader
-set grid y
-set yrange [0:*]
-set xtics rotate by -25
-plot for [i = 2:$(head -n 1 "$work/picture.tsv" | awk -F '\t' '{ print NF }')] "$work/picture.tsv" using i:xtic(1)
-PLOT
-}
-
 # --- what it costs ---------------------------------------------------------------------------------------------------
 costs() {
   local peer name
@@ -169,7 +138,7 @@ costs() {
   medians <"$work/numbers" >"$out/costs.tsv"
   echo "what isolation costs a program: medians of $rounds rounds by turns, $(uname -r); +filter: with Docker's profile of 437 calls"
   table microseconds 1000 <"$out/costs.tsv"
-  picture costs "The same work, in multiples of its time on the host"
+  bars "$out/costs.tsv" "$out/costs.svg" "The same work, in multiples of its time on the host"
 }
 
 # --- the network -----------------------------------------------------------------------------------------------------
@@ -203,7 +172,7 @@ network() {
   medians <"$work/numbers" >"$out/network.tsv"
   echo "TCP to the host: medians of $rounds rounds by turns, $(uname -r); veth: a bridge by hand without any rule"
   table microseconds 1000 <"$out/network.tsv"
-  picture network "TCP to the host, in multiples of the time over loopback"
+  bars "$out/network.tsv" "$out/network.svg" "TCP to the host, in multiples of the time over loopback"
 }
 
 # --- how good it is --------------------------------------------------------------------------------------------------
@@ -316,7 +285,7 @@ neighbours() {
         printf "%-14s%10.2f (%5.2f)%10.2f (%5.2f)\n", scene[s], value[scene[s], "p50"] / 1e6,
           value[scene[s], "p50"] / value["alone", "p50"], value[scene[s], "p99"] / 1e6,
           value[scene[s], "p99"] / value["alone", "p99"] }'
-  picture neighbours "A job beside a neighbour who takes all it can get, in multiples of its time alone"
+  bars "$out/neighbours.tsv" "$out/neighbours.svg" "A job beside a neighbour who takes all it can get, in multiples of its time alone"
 }
 
 case ${1:-} in

@@ -17,6 +17,7 @@
 # ROUNDS=50 changes the number of rounds.  OUT=DIR (BUILD/bench) keeps bench.tsv: WORK, WHO, median, p10 and p90 in ms,
 # peak KiB; and a picture, bench.svg, where gnuplot is.
 set -eu
+. "$(dirname "$0")/bars.sh"
 build=$(realpath "${BUILD:-build}")
 out=${OUT:-$build/bench}
 rounds=${ROUNDS:-50}
@@ -196,35 +197,9 @@ bench_memory() {
   rmdir "$root/bench-$$-floor"
 }
 
-# Bars: a group for each kind of work, as multiples of rundlet's time.
 picture() {
-  command -v gnuplot >/dev/null || return 0
-  awk -F '\t' '
-    $1 ~ /^one, and/ { next }
-    !($1 in seen) { seen[$1] = 1; kind[++kinds] = $1 }
-    !($2 in known) { known[$2] = 1; who[++whos] = $2 }
-    { value[$1, $2] = $3 }
-    END {
-      printf "work"; for (w = 1; w <= whos; w++) printf "\t%s", who[w]; print ""
-      for (k = 1; k <= kinds; k++) {
-        printf "%s", kind[k]
-        for (w = 1; w <= whos; w++)
-          printf "\t%s", (kind[k], who[w]) in value ? value[kind[k], who[w]] / value[kind[k], "rundlet"] : "NaN"
-        print "" } }' "$COMPARE_TSV" >"$work/picture"
-  gnuplot <<PLOT
-set terminal svg size 900,400 font "sans,12" background "white"
-set output "$out/bench.svg"
-set title "Time in multiples of rundlet's (less is better)"
-set datafile separator "\t"
-set style data histogram
-set style histogram clustered gap 1
-set style fill solid 0.85 border -1
-set key outside right top autotitle columnheader
-set grid y
-set yrange [0:*]
-set xtics rotate by -15
-plot for [i = 2:$(head -n 1 "$work/picture" | awk -F '\t' '{ print NF }')] "$work/picture" using i:xtic(1)
-PLOT
+  grep -v '^one, and beside' "$COMPARE_TSV" >"$work/picture" || return 0
+  bars "$work/picture" "$out/bench.svg" "Time in multiples of rundlet's (less is better)" rundlet
 }
 
 [ $# -gt 0 ] || set -- run
