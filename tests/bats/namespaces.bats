@@ -242,7 +242,7 @@ start_peer() { # [PAYLOAD...]
 # --- pid -----------------------------------------------------------------------------------------------------------
 @test "with the pid namespace of the host the container is seen under one number" {
   config '.linux.namespaces |= map(select(.type != "pid"))'
-  payload sh -c 'echo $$; ls -d /proc/[0-9]* | wc -l; exec sleep 1000'
+  payload sh -c 'echo $$; set -- /proc/[0-9]*; echo $#; exec sleep 1000'
   run_detached
   wait_for eval '[ "$(wc -l <"$OUT")" = 2 ]'
   [ "$(head -n 1 "$OUT")" = "$(init_pid)" ]
