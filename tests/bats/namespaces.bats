@@ -272,6 +272,7 @@ start_peer() { # [PAYLOAD...]
 
 # Pid 1 of the joined namespace may trace whatever is its own; it looks at each newcomer as often as it can.  All that it
 # may see is programs of the root: never ours, never a folder or a descriptor of the host.
+# bats test_tags=native
 @test "nothing of the runtime can be seen by a pid 1 that watches who joins" {
   with_user
   config '.process.capabilities |= with_entries(.value = ["CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_KILL"])'

@@ -64,6 +64,7 @@ untagged() {
   reaches "$B" 10.1.0.2
 }
 
+# bats test_tags=native
 @test "attach --isolate: they do not, but the gateway is reached" {
   container A
   container B
@@ -261,6 +262,7 @@ untagged() {
   [ "$(snapshot "$A")" = "$before" ]
 }
 
+# bats test_tags=native
 @test "a lost message at any point: all or nothing" {
   container A
   before=$(snapshot "$A")
@@ -278,6 +280,7 @@ untagged() {
 }
 
 # The kernel changes something when a message is sent; reading the answer is where each of these states can be met.
+# bats test_tags=native
 @test "SIGKILL at any point: no link without a tag, and detach leaves none" {
   container A
   for when in $(seq 100); do
@@ -322,6 +325,7 @@ untagged() {
   [ "$(ours)" = 0 ]
 }
 
+# bats test_tags=native
 @test "attaches go one at a time, and a failed one takes nothing from under another" {
   container A
   attach_dual web "$A" 2
