@@ -70,6 +70,7 @@ refused() { # WORDS: the last attempt failed with these
   rundlet delete --force "$ID"
 }
 
+# bats test_tags=native
 @test "A2: a working directory or program behind /proc/self/fd/N never lies outside" {
   count=8
   [ -z "${IN_VM:-}" ] || count=5
@@ -134,6 +135,7 @@ refused() { # WORDS: the last attempt failed with these
 }
 
 # --- B: paths in an image that lead out ----------------------------------------------------------------------------------
+# bats test_tags=native
 @test "B1: links at and above mount points stay inside" {
   mkdir -p "$BATS_TEST_TMPDIR/volume"
   echo volume >"$BATS_TEST_TMPDIR/volume/file"
@@ -160,6 +162,7 @@ refused() { # WORDS: the last attempt failed with these
   [ -z "$(ls -A "$CANARY/empty")" ]
 }
 
+# bats test_tags=native
 @test "B1: links that loop or lead through /proc are refused" {
   ln -s loop2 "$IMAGE/loop1"
   ln -s loop1 "$IMAGE/loop2"
@@ -219,6 +222,7 @@ refused() { # WORDS: the last attempt failed with these
   [ "$output" = 1 ]
 }
 
+# bats test_tags=native
 @test "B2, B3: a folder of a shared volume that is exchanged with a link all the time" {
   volume=$BATS_TEST_TMPDIR/volume
   mkdir -p "$volume/place/a/b" "$IMAGE/volume"
@@ -260,6 +264,7 @@ refused() { # WORDS: the last attempt failed with these
   refused '/dev/'
 }
 
+# bats test_tags=native
 @test "B4, B13: the image's own /dev and working directory are exchanged with links all the time" {
   config '.mounts |= map(select(.destination | startswith("/dev") | not)) | .process.cwd = "/dev/new/work"
     | .linux.maskedPaths += ["/dev/empty"] | .linux.devices = [{path: "/dev/empty/node", type: "p"}]'
@@ -315,6 +320,7 @@ refused() { # WORDS: the last attempt failed with these
   rm -f "$BUNDLE/rootfs/tmp/own"
 }
 
+# bats test_tags=native
 @test "B6, B11, C4: what lies where a device belongs is replaced or refused, never written to, and nothing blocks" {
   config '.mounts |= map(select(.destination != "/dev"))'
   set -- link fifo file folder wrong
@@ -416,6 +422,7 @@ refused() { # WORDS: the last attempt failed with these
   done
 }
 
+# bats test_tags=native
 @test "G4: a namespace path of the wrong kind is refused at once: another type, a file, a FIFO, nothing" {
   mkfifo "$BATS_TEST_TMPDIR/fifo"
   for path in /proc/self/ns/uts "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/fifo" "$BATS_TEST_TMPDIR/absent" /proc/self/status /dev/zero; do
@@ -425,6 +432,7 @@ refused() { # WORDS: the last attempt failed with these
   done
 }
 
+# bats test_tags=native
 @test "root.path that is the host's root is refused, also behind a link" {
   ln -s / "$BUNDLE/slash"
   for path in / /./ slash "$BUNDLE/slash" /proc/self/root; do
