@@ -129,7 +129,7 @@ load cgroups
   # covered somewhere.)
   config '.mounts |= map(if .destination == "/sys" then {destination: "/sys", type: "tmpfs"} else . end)'
   unshare --mount sh -c 'mount -t tmpfs none /sys/kernel/cgroup && exec "$@"' sh timeout "$LIMIT" "$RUNTIME" --root "$ROOT" \
-    create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>&1 3>&- 4>&- || { cat "$OUT"; false; }
+    "${DRIVER_OPTIONS[@]}" create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>&1 3>&- 4>&- || { cat "$OUT"; false; }
   [ "$(find "$CGROUP" -mindepth 1 -uid 100000 -printf '%f\n' | sort | xargs)" = "cgroup.procs cgroup.subtree_control cgroup.threads" ]
   rundlet delete --force "$ID"
   nothing_left

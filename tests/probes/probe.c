@@ -259,6 +259,13 @@ static bool is_new(const char *line) {
         return true;
 }
 
+/* A folder that is called "/" by its link is the root of the container, or one of the host. */
+static bool is_own_root(const char *path) {
+        struct stat own, found;
+        return stat("/", &own) == 0 && (stat(path, &found) < 0 || /* closed meanwhile: it is met again */
+                                        (own.st_dev == found.st_dev && own.st_ino == found.st_ino));
+}
+
 static void watch_link(int pid, const char *name) {
         char path[300], target[4096], line[4400];
         (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
@@ -266,6 +273,8 @@ static void watch_link(int pid, const char *name) {
         if (size < 0)
                 return;
         target[size] = '\0';
+        if (strncmp(name, "fd/", 3) == 0 && strcmp(target, "/") == 0 && is_own_root(path))
+                return;
         (void)snprintf(line, sizeof(line), "%s %s", name, target);
         if (is_new(line))
                 printf("%s\n", line);
