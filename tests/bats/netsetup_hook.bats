@@ -256,7 +256,7 @@ is_stopped() { # ID
   rm "$BUNDLE/rootfs/etc/hosts"
   ln -s "$BATS_TEST_TMPDIR/mine" "$BUNDLE/rootfs/etc/hosts"
   rm -f "$BUNDLE/rootfs/etc/resolv.conf"
-  ln -s ../run/systemd/stub "$BUNDLE/rootfs/etc/resolv.conf"
+  ln -s ../run/systemd/resolve/resolv.conf "$BUNDLE/rootfs/etc/resolv.conf"
   up three --net default
   within three grep -q three /etc/hosts
   within three grep -q nameserver /etc/resolv.conf

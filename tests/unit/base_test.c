@@ -339,11 +339,11 @@ static void test_log_file(void) {
         CHECK(fnmatch("*,\"time\":\"20[0-9][0-9]-[01][0-9]-*T*:*:*.?????????Z\"}\n", line, 0) == 0);
         CHECK(strstr(line, "dropped") == NULL);
 
-        CHECK_INT(setenv("TZ", "XXX-5:30", 1), 0);
+        CHECK_INT(setenv("TZ", "IST-5:30", 1), 0);
         tzset();
         log_info("zone");
         CHECK(str_ends(content("log"), "+05:30\"}\n"));
-        CHECK_INT(setenv("TZ", "XXX3", 1), 0);
+        CHECK_INT(setenv("TZ", "ART3", 1), 0);
         tzset();
         log_info("zone");
         CHECK(str_ends(content("log"), "-03:00\"}\n"));
