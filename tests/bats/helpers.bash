@@ -97,6 +97,15 @@ quietly() {
   rundlet "$@" </dev/null >"$OUT" 2>&1 || { local status=$?; cat "$OUT"; return "$status"; }
 }
 
+# What was `run` said one error line with these words, and nothing is left of $ID.
+is_refused() { # WORDS
+  echo "$output"
+  [ "$status" = 1 ]
+  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
+  [[ $output = *"$1"* ]]
+  [ ! -e "$ROOT/$ID" ]
+}
+
 create() { # [OPTION...]
   quietly create --bundle "$BUNDLE" "$@" "$ID"
 }

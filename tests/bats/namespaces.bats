@@ -28,11 +28,7 @@ join_ns() { # TYPE PATH
 # One error line with these words, and nothing is left: refused 'words'
 refused() {
   run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
-  echo "$output"
-  [ "$status" = 1 ]
-  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
-  [[ $output = *"$1"* ]]
-  [ ! -e "$ROOT/$ID" ]
+  is_refused "$1"
   [ ! -e "$CGROUPS/$ID" ]
 }
 

@@ -61,11 +61,7 @@ addresses() { # COMMAND-PREFIX...
 
 refused() { # WORDS
   run on_host run --bundle "$BUNDLE" "$ID"
-  echo "$output"
-  [ "$status" = 1 ]
-  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
-  [[ $output = *"$1"* ]]
-  [ ! -e "$ROOT/$ID" ]
+  is_refused "$1"
 }
 
 is_unique() { # DEVICE

@@ -5,11 +5,7 @@ load helpers
 
 refused() { # WORDS: one error line with these words, and nothing is left
   run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
-  echo "$output"
-  [ "$status" = 1 ]
-  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
-  [[ $output = *"$1"* ]]
-  [ ! -e "$ROOT/$ID" ]
+  is_refused "$1"
 }
 
 @test "intelRdt: without resctrl an error that names what is missing, before anything is made" {

@@ -33,11 +33,7 @@ expect() {
 
 refused() { # 'words'
   run quietly create --bundle "$BUNDLE" "$ID"
-  echo "$output"
-  [ "$status" = 1 ]
-  [ "$(grep -c '^rundlet: error: ' <<<"$output")" = 1 ]
-  [[ $output = *"$1"* ]]
-  [ ! -e "$ROOT/$ID" ]
+  is_refused "$1"
 }
 
 @test "every action does what its name says" {
