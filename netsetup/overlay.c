@@ -210,6 +210,18 @@ int overlay_mtu_towards(struct nl *nl, const struct net_address *address, uint32
         return r;
 }
 
+int overlay_mtu_within(const struct net_network *network, const struct overlay_packet *packet, uint32_t *ret) {
+        uint32_t most = packet->mtu > packet->head ? packet->mtu - packet->head : 0;
+        if (most < packet->least)
+                return fail_words(EINVAL, "network %s: %s leaves %u of the %u bytes of a packet: %u are needed",
+                                  network->name, packet->what, most, packet->mtu, packet->least);
+        if (network->mtu > most)
+                return fail_words(EINVAL, "mtu %u: %s leaves %u of the %u bytes of a packet", network->mtu,
+                                  packet->what, most, packet->mtu);
+        *ret = network->mtu ? network->mtu : most;
+        return 0;
+}
+
 int overlay_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret) {
         const struct net_vxlan *vxlan = &network->vxlan;
         const char *word = vxlan->peers.n ? vxlan->peers.at[0] : vxlan->local;
@@ -229,15 +241,9 @@ int overlay_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret)
                 return r;
         if (mtu == 0)
                 mtu = 1500; /* no route yet: that of Ethernet */
-        uint32_t head = address.family == AF_INET6 ? OVERLAY_HEAD6 : OVERLAY_HEAD, most = mtu > head ? mtu - head : 0;
-        if (most < least)
-                return fail_words(EINVAL, "network %s: VXLAN leaves %u of the %u bytes of a packet: %u are needed",
-                                  network->name, most, mtu, least);
-        if (network->mtu > most)
-                return fail_words(EINVAL, "mtu %u: VXLAN leaves %u of the %u bytes of a packet", network->mtu, most,
-                                  mtu);
-        *ret = network->mtu ? network->mtu : most;
-        return 0;
+        struct overlay_packet packet = { "VXLAN", mtu, address.family == AF_INET6 ? OVERLAY_HEAD6 : OVERLAY_HEAD,
+                                         least };
+        return overlay_mtu_within(network, &packet, ret);
 }
 
 /* --- other hosts ---------------------------------------------------------------------------------------------------

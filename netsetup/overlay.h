@@ -36,4 +36,13 @@ int overlay_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret)
 /* `peer add`, `peer del`: in the file of the network, and at the port when it is there. */
 int overlay_change(const struct net_request *request, FILE *dry);
 
+/* A packet of the network below, of what ("VXLAN") head bytes are not the container's. */
+struct overlay_packet {
+        const char *what;
+        uint32_t mtu, head, least; /* bytes; least: what the network's own protocols need */
+};
+
+/* The MTU within such packets: the network's own, which must fit, or all that is left.  -EINVAL with words.  Pure. */
+int overlay_mtu_within(const struct net_network *network, const struct overlay_packet *packet, uint32_t *ret);
+
 #endif

@@ -194,15 +194,7 @@ int tunnel_mtu(struct nl *nl, const struct net_network *network, uint32_t *ret) 
         }
         if (mtu == 0)
                 mtu = 1500; /* no route yet, or who comes to us: that of Ethernet */
-        uint32_t most = mtu > TUNNEL_HEAD ? mtu - TUNNEL_HEAD : 0;
-        if (most < least)
-                return fail_words(EINVAL, "network %s: WireGuard leaves %u of the %u bytes of a packet: %u are needed",
-                                  network->name, most, mtu, least);
-        if (network->mtu > most)
-                return fail_words(EINVAL, "mtu %u: WireGuard leaves %u of the %u bytes of a packet", network->mtu, most,
-                                  mtu);
-        *ret = network->mtu ? network->mtu : most;
-        return 0;
+        return overlay_mtu_within(network, &(struct overlay_packet){ "WireGuard", mtu, TUNNEL_HEAD, least }, ret);
 }
 
 /* --- the link ------------------------------------------------------------------------------------------------------
