@@ -110,6 +110,11 @@ int step_find(const struct step *step, struct context *context) {
         return why;
 }
 
+int open_inside(const char *path, int flags) {
+        sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        return root < 0 ? root : open_in(root, path, flags);
+}
+
 static bool is_null(int fd) {
         struct statx status;
         return sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) >= 0 && is_mode(&status, S_IFCHR) &&
@@ -120,8 +125,7 @@ static bool is_null(int fd) {
  * the container's own takes its place.  It is the container that says what lies there, so it is opened as what it may
  * be (no waiting, no terminal) and looked at; where there is none, the engine's stays. */
 static void replace_null(void) {
-        sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-        sysfd fd = root < 0 ? root : open_in(root, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK);
+        sysfd fd = open_inside("/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || !is_null(fd) || sys_fcntl(fd, F_SETFL, 0) < 0)
                 return;
         for (int i = 0; i < 3; i++)

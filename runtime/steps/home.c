@@ -48,8 +48,7 @@ bool find_home(uint32_t uid, char *buffer, size_t size) {
         struct statx status;
         char chunk[1024];
         size_t total = 0;
-        sysfd root = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-        sysfd fd = root < 0 ? root : open_in(root, "/etc/passwd", O_RDONLY | O_NOCTTY | O_NONBLOCK);
+        sysfd fd = open_inside("/etc/passwd", O_RDONLY | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0 || !is_mode(&status, S_IFREG))
                 return false;
         while (total < PASSWD_MAX) {

@@ -47,6 +47,10 @@ int slot_put(struct context *context, int slot, int fd);
 /* fs.c: writes a whole text at once, as the files of proc want it.  0 or -errno; -EIO: only a part was taken. */
 int write_text(int fd, const char *text);
 
+/* exec.c: a path of the container whose root is ours by now; no link leads out of it.  An fd with close-on-exec, or
+ * -errno. */
+int open_inside(const char *path, int flags);
+
 /* home.c: the home folder of uid in the container's /etc/passwd; false when it is not told there. */
 bool find_home(uint32_t uid, char *buffer, size_t size);
 
