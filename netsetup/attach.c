@@ -2,6 +2,7 @@
 #include "netsetup/direct.h"
 #include "netsetup/gc.h"
 #include "netsetup/ipam.h"
+#include "netsetup/names.h"
 #include "netsetup/netns.h"
 #include "netsetup/networks.h"
 #include "netsetup/overlay.h"
@@ -162,9 +163,20 @@ static void give_up(struct attaching *a, const struct net_hands *hands) {
         if (find_made(a, hands, &link) == -ENODEV) {
                 if (a->request.network)
                         (void)!ipam_give_back(a->gc.root, a->request.network, name);
+                names_release(&a->request.owner);
                 (void)!record_remove(a->gc.attached, name);
         }
         err_restore(&saved);
+}
+
+/* The record first, which says what is made. */
+static int begin(struct attaching *a, const struct net_hands *hands) {
+        struct net_owner *owner = &a->request.owner;
+        bool is_by_hand = str_eq(a->request.face, "cli");
+        int r = is_by_hand ? names_claim(owner) : 0;
+        if (r < 0 || (r = begin_record(a, hands)) < 0 || !is_by_hand || (r = names_make(owner)) < 0)
+                return r;
+        return owner->servers ? names_write_servers(owner, &a->network.dns) : 0;
 }
 
 static int make(struct attaching *a, struct net_hands *hands) {
@@ -180,7 +192,7 @@ static int make(struct attaching *a, struct net_hands *hands) {
         if (r == 0)
                 r = policy_check(&a->request.policy);
         if (r == 0)
-                r = begin_record(a, hands);
+                r = begin(a, hands);
         plan = net_plan(&a->request);
         struct net_plan rest = { plan.ops + 1, plan.n - 1 };
         if (r == 0)
@@ -198,6 +210,10 @@ static int print_plan(struct attaching *a, FILE *dry) {
         for (size_t i = 0; i < a->pool.n; i++)
                 fprintf(dry, "host     lease an address of %s\n", a->pool.sets[i].ranges.at[0].subnet.text);
         net_plan_print(&plan, dry);
+        if (a->request.owner.servers)
+                fprintf(dry, "host     write name servers to %s\n", a->request.owner.servers);
+        if (a->request.owner.hosts)
+                fprintf(dry, "host     keep names in %s\n", a->request.owner.hosts);
         return 0;
 }
 

@@ -123,6 +123,11 @@ static const struct words_option options[] = {
           .flag = FLAG_BLOCK_EGRESS },
         { "alias", 0, NET_ATTACH, "NAME", "One more name by which others on the network know it; again for more",
           .is_many = true, .take = request_take_alias },
+        { "hosts", 0, NET_ATTACH, "FILE",
+          "Keep this /etc/hosts of the container: its names, and who is on its networks", .take = request_take_hosts },
+        { "resolv-conf", 0, NET_ATTACH, "FILE", "Write this /etc/resolv.conf of the container",
+          .take = request_take_resolv_conf },
+        { "hostname", 0, NET_ATTACH, "NAME", "Its name for itself in the hosts file", .take = request_take_hostname },
         { "ifname", 0, NET_ATTACH, "NAME", "The interface in the namespace (eth0)", .take = request_take_interface },
         { "ingress", 0, SHAPED, "RATE|none", "What goes into the container, as in 10mbit",
           .take = request_take_ingress },
@@ -207,6 +212,8 @@ int cli_read(const char *const *argv, struct cli *ret) {
                 r = fail_words(EINVAL, "plan: %s changes nothing", command->name);
         else if (r == 0)
                 r = request_check(&cli.request);
+        /* An id is one container here, whatever else is attached by other faces: theirs are paths. */
+        cli.request.owner.container = cli.request.command == NET_ATTACH ? cli.request.id : NULL;
         if (r < 0)
                 return fail_hint(fail_in(r, "%s", command->name), "netsetup %s --help", command->name);
         *ret = cli;

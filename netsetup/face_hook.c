@@ -59,20 +59,17 @@ static int take_path(const char *word, const char **ret) {
 }
 
 static int take_files(struct net_request *request, const char *word) {
-        return take_path(word, &request->owner.files);
+        const char *folder = NULL;
+        int r = take_path(word, &folder);
+        if (r == 0) {
+                request->owner.hosts = str_path(folder, "hosts");
+                request->owner.servers = str_path(folder, "resolv.conf");
+        }
+        return r;
 }
 
 static int take_container(struct net_request *request, const char *word) {
         return take_path(word, &request->owner.container);
-}
-
-/* It becomes a word of a hosts file. */
-static int take_hostname(struct net_request *request, const char *word) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-        if (!*word || strspn(word, letters) != strlen(word))
-                return fail_words(EINVAL, "%s: only letters, digits and _ . - are allowed", word);
-        request->owner.hostname = word;
-        return 0;
 }
 
 static const struct hook_word {
@@ -98,7 +95,7 @@ static const struct hook_word {
         { "alias", OF_ALL, request_take_alias },
         { "files", OF_OWNER, take_files },
         { "container", OF_OWNER, take_container },
-        { "hostname", OF_OWNER, take_hostname },
+        { "hostname", OF_OWNER, request_take_hostname },
 };
 
 static const struct hook_word *find_word(const char *key) {
@@ -300,7 +297,7 @@ static int write_names(const struct hook *hook) {
         int r = 0;
         for (size_t i = 0; i < hook->n; i++)
                 strv_add(&networks, hook->requests[i].network);
-        if (hook->owner.files && (r = network_load(first->networks, first->network, &network)) == 0)
+        if (hook->owner.servers && (r = network_load(first->networks, first->network, &network)) == 0)
                 r = names_write_servers(&hook->owner, &network.dns);
         return r < 0 ? r : names_write_hosts(first->root, &networks, &hook->owner);
 }

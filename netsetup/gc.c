@@ -1,6 +1,7 @@
 #include "netsetup/gc.h"
 #include "netsetup/direct.h"
 #include "netsetup/filter.h"
+#include "netsetup/names.h"
 #include "netsetup/overlay.h"
 #include "netsetup/shape.h"
 #include "netsetup/tag.h"
@@ -146,7 +147,10 @@ int gc_finish(struct gc *gc, struct gc_going *going) {
         if (!record_is_given_up(gc->attached, link, going->file))
                 return 0;
         int r = record->network ? ipam_give_back(gc->root, record->network, link) : 0;
-        return r < 0 ? r : record_remove(gc->attached, link);
+        if (r < 0)
+                return r;
+        names_release(&record->owner);
+        return record_remove(gc->attached, link);
 }
 
 int gc_take_away(struct gc *gc, const struct net_record *record) {

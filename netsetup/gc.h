@@ -34,7 +34,8 @@ struct gc_going gc_going(const struct net_record *record);
 int gc_take_off(struct gc *gc, struct gc_going *going);
 /* Deletes the link; what is not there is no error.  The kernel takes its time. */
 int gc_delete(struct gc *gc, struct gc_going *going);
-/* Leases and record, unless somebody else has finished meanwhile: there may be another attachment of that name now. */
+/* Leases, files of names and record, unless somebody else has finished meanwhile: there may be another attachment of
+ * that name now. */
 int gc_finish(struct gc *gc, struct gc_going *going);
 /* Whatever came of it. */
 void gc_forget(struct gc_going *going);

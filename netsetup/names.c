@@ -6,6 +6,8 @@
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
 #include "specs/base/log.h"
+#include "specs/base/path.h"
+#include "specs/base/sys.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -21,32 +23,119 @@ static const char *const servers_files[] = { "/etc/resolv.conf", "/run/systemd/r
 
 /* --- files ---------------------------------------------------------------------------------------------------------
  */
-/* Nobody but us can have put anything there, and nothing else than what the runtime made is written to. */
-static int open_file(const char *folder, const char *name, int *ret) {
+enum { FILE_FOUND = 0, FILE_ABSENT = 1 };
+
+/* The folder of a file, where nobody but us can have put anything, and the file's name in it.  No link leads there: who
+ * can write to a rootfs would lead us elsewhere. */
+static int open_folder(const char *path, int *ret, const char **ret_name) {
+        const struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+        const char *name = strrchr(path, '/') + 1, *folder = arena_strndup(path, (size_t)(name - path));
         struct stat st;
-        autofd dir = open(folder, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (dir < 0 || fstat(dir, &st) < 0)
-                return fail(errno, "open folder %s", folder);
+        long opened = sys_openat2(AT_FDCWD, folder, &how, sizeof(how));
+        if (opened == -ELOOP)
+                return fail_words(ELOOP, "open folder %s: a symbolic link on the way", folder);
+        if (opened < 0)
+                return fail((int)-opened, "open folder %s", folder);
+        autofd dir = (int)opened;
+        if (fstat(dir, &st) < 0)
+                return fail(errno, "look at folder %s", folder);
         if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
                 return fail_words(EACCES, "open folder %s: others can write to it", folder);
-        autofd fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return fail(errno, "open %s in %s", name, folder);
-        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
-                return fail_words(EACCES, "open %s in %s: not a file of its own", name, folder);
-        *ret = fd_take(&fd);
+        *ret = fd_take(&dir);
+        *ret_name = name;
         return 0;
 }
 
+/* Only looked at: opening a FIFO or a device could block or have effects. */
+static int find_file(int dir, const char *name, const char *path, int *ret, off_t *ret_size) {
+        struct stat st;
+        autofd file = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0 && errno == ENOENT)
+                return FILE_ABSENT;
+        if (file < 0 || fstat(file, &st) < 0)
+                return fail(errno, "open %s", path);
+        if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+                return fail_words(EACCES, "open %s: not a file of its own", path);
+        *ret = fd_take(&file);
+        *ret_size = st.st_size;
+        return FILE_FOUND;
+}
+
+static int look_for(const char *path, int *ret_dir, int *ret_file, off_t *ret_size) {
+        const char *name;
+        int r = open_folder(path, ret_dir, &name);
+        return r < 0 ? r : find_file(*ret_dir, name, path, ret_file, ret_size);
+}
+
 /* Shortened after it is written: whoever reads meanwhile finds names, not nothing. */
-static int rewrite(const char *folder, const char *name, const char *text) {
-        autofd fd = -1;
-        int r = open_file(folder, name, &fd);
-        if (r == 0)
-                r = write_fd(fd, text, strlen(text));
-        if (r == 0 && ftruncate(fd, (off_t)strlen(text)) < 0)
-                r = fail(errno, "shorten %s in %s", name, folder);
-        return r;
+static int rewrite(const char *path, const char *text) {
+        autofd dir = -1, place = -1;
+        char link[FD_NAME_SIZE];
+        off_t size = 0;
+        int r = look_for(path, &dir, &place, &size);
+        if (r != FILE_FOUND)
+                return r < 0 ? r : fail(ENOENT, "open %s", path);
+        autofd fd = open(fd_name(place, link), O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return fail(errno, "open %s", path);
+        r = write_fd(fd, text, strlen(text));
+        if (r < 0)
+                return fail_in(r, "%s", path);
+        return ftruncate(fd, (off_t)strlen(text)) < 0 ? fail(errno, "shorten %s", path) : 0;
+}
+
+/* Whatever has content is somebody else's. */
+static int claim(const char *path, struct net_owner *owner) {
+        autofd dir = -1, file = -1;
+        off_t size = 0;
+        int r = look_for(path, &dir, &file, &size);
+        if (r < 0)
+                return r;
+        if (size)
+                return fail_hint(fail_words(EEXIST, "%s: has something in it", path),
+                                 "give one that is not there, or is empty");
+        strv_add(r == FILE_ABSENT ? &owner->made : &owner->emptied, path);
+        return 0;
+}
+
+int names_claim(struct net_owner *owner) {
+        if (owner->hosts && owner->servers && str_eq(owner->hosts, owner->servers))
+                return fail_words(EINVAL, "%s: one file for hosts and resolv.conf", owner->hosts);
+        int r = owner->hosts ? claim(owner->hosts, owner) : 0;
+        return r == 0 && owner->servers ? claim(owner->servers, owner) : r;
+}
+
+int names_make(const struct net_owner *owner) {
+        for (size_t i = 0; i < owner->made.n; i++) {
+                const char *path = owner->made.at[i], *name;
+                autofd dir = -1;
+                int r = open_folder(path, &dir, &name);
+                if (r < 0)
+                        return r;
+                autofd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                if (fd < 0 || fchmod(fd, 0644) < 0)
+                        return fail(errno, "make %s", path);
+        }
+        return 0;
+}
+
+static int remove_made(const char *path) {
+        autofd dir = -1, file = -1;
+        off_t size = 0;
+        int r = look_for(path, &dir, &file, &size);
+        if (r != FILE_FOUND)
+                return r < 0 ? r : 0;
+        return unlinkat(dir, strrchr(path, '/') + 1, 0) < 0 && errno != ENOENT ? fail(errno, "remove %s", path) : 0;
+}
+
+void names_release(const struct net_owner *owner) {
+        for (size_t i = 0; i < owner->made.n + owner->emptied.n; i++) {
+                bool is_made = i < owner->made.n;
+                int r = is_made ? remove_made(owner->made.at[i]) : rewrite(owner->emptied.at[i - owner->made.n], "");
+                if (r < 0 && r != -ENOENT)
+                        log_warning("end of names: %s", err_message());
+                err_clear();
+        }
 }
 
 /* --- resolv.conf ---------------------------------------------------------------------------------------------------
@@ -90,7 +179,7 @@ int names_write_servers(const struct net_owner *owner, const struct net_dns *dns
                 if (str_starts(text, "nameserver"))
                         break;
         }
-        return rewrite(owner->files, "resolv.conf", text);
+        return rewrite(owner->servers, text);
 }
 
 /* --- hosts ---------------------------------------------------------------------------------------------------------
@@ -185,15 +274,18 @@ static void keep_living(struct net_records *all, const char *boot) {
 /* A container with several interfaces has one file. */
 static bool is_first(const struct net_records *all, size_t index) {
         for (size_t i = 0; i < index; i++)
-                if (is_owner(&all->records.at[i], &all->records.at[index].owner))
+                if (all->records.at[i].owner.hosts &&
+                    str_eq(all->records.at[i].owner.hosts, all->records.at[index].owner.hosts))
                         return false;
         return true;
 }
 
 static bool is_concerned(const struct net_records *all, const struct net_record *record, const struct strv *networks) {
         struct strv own = networks_of(all, &record->owner);
+        if (!networks)
+                return true;
         for (size_t i = 0; i < own.n; i++)
-                if (!networks || strv_has(networks, own.at[i]))
+                if (strv_has(networks, own.at[i]))
                         return true;
         return false;
 }
@@ -208,7 +300,7 @@ bool names_are_kept(const char *root) {
 static int write_mark(int root, const struct net_records *all) {
         bool is_kept = false;
         for (size_t i = 0; i < all->records.n; i++)
-                is_kept |= all->records.at[i].owner.files != NULL;
+                is_kept |= all->records.at[i].owner.hosts != NULL;
         autofd fd = is_kept ? openat(root, mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
         if (is_kept ? fd < 0 : unlinkat(root, mark, 0) < 0 && errno != ENOENT)
                 return fail(errno, "mark that names are kept");
@@ -229,9 +321,9 @@ int names_write_hosts(const char *root, const struct strv *networks, const struc
         const char *const *lines = lines_of_all(&all);
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
-                if (!record->owner.files || !is_first(&all, i) || !is_concerned(&all, record, networks))
+                if (!record->owner.hosts || !is_first(&all, i) || !is_concerned(&all, record, networks))
                         continue;
-                r = rewrite(record->owner.files, "hosts", hosts_of(&all, lines, record));
+                r = rewrite(record->owner.hosts, hosts_of(&all, lines, record));
                 if (r < 0 && is_owner(record, owner))
                         return r;
                 if (r < 0 && r != -ENOENT)

@@ -283,21 +283,45 @@ static int run(const struct net_request *request, FILE *dry, struct net_result *
         return fail_words(EINVAL, "no command");
 }
 
-/* Containers of a runtime that has us write their names know the others too, whoever attaches them.  The hook does it
- * by itself, when all of a container's interfaces are there. */
-static void tell_names(const struct net_request *request) {
+/* An attachment whose own file cannot be written is none. */
+static int take_back(const struct net_request *request) {
+        const struct net_request off = {
+                .command = NET_DETACH,
+                .face = request->face,
+                .id = request->id,
+                .interface = request->interface,
+                .root = request->root,
+                .is_quiet = true,
+        };
+        struct err_saved saved;
+        struct net_result gone = { 0 };
+        err_save(&saved);
+        if (detach_run(&off, NULL, &gone) < 0)
+                log_warning("%s", err_message());
+        err_restore(&saved);
+        return -err_errno();
+}
+
+/* Containers with names of ours know the others too, whoever attaches them.  The hook does it by itself, when all of a
+ * container's interfaces are there. */
+static int tell_names(const struct net_request *request) {
+        bool is_own = request->command == NET_ATTACH && request->owner.hosts;
         if (!(request->command & (NET_ATTACH | NET_DETACH | NET_GC)) || str_eq(request->face, "hook") ||
-            !names_are_kept(request->root))
-                return;
-        if (names_write_hosts(request->root, NULL, NULL) < 0)
+            (!is_own && !names_are_kept(request->root)))
+                return 0;
+        if (names_write_hosts(request->root, NULL, is_own ? &request->owner : NULL) < 0) {
+                if (is_own)
+                        return take_back(request);
                 log_warning("names: %s", err_message());
+        }
         err_clear();
+        return 0;
 }
 
 int net_run(const struct net_request *request, FILE *dry, struct net_result *ret) {
         int r = run(request, dry, ret);
         if (r == 0 && !dry)
-                tell_names(request);
+                r = tell_names(request);
         if (r == -EPERM)
                 fail_hint(r, "netsetup needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter a network namespace");
         return r;

@@ -26,9 +26,9 @@ static const struct json_field net_identity_fields[] = {
 static TYPE(net_identity);
 
 static const struct json_field net_owner_fields[] = {
-        FIELD(net_owner, "container", container),
-        FIELD(net_owner, "files", files),
-        FIELD(net_owner, "hostname", hostname),
+        FIELD(net_owner, "container", container), FIELD(net_owner, "hosts", hosts),
+        FIELD(net_owner, "servers", servers),     FIELD(net_owner, "made", made),
+        FIELD(net_owner, "emptied", emptied),     FIELD(net_owner, "hostname", hostname),
         FIELD(net_owner, "aliases", aliases),
 };
 static TYPE(net_owner);

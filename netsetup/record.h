@@ -18,8 +18,9 @@ struct net_identity {
 
 /* The container that an attachment is made for, as far as its runtime says. */
 struct net_owner {
-        const char *container; /* what no other container of this host has: its folder; NULL: not known */
-        const char *files;     /* folder with "hosts" and "resolv.conf" for it; NULL: it has none of ours */
+        const char *container;       /* what no other container of this host has: its folder; NULL: not known */
+        const char *hosts, *servers; /* its hosts and resolv.conf on this host; NULL: it has none of ours */
+        struct strv made, emptied;   /* which of the two go with the attachment, and which are left empty then */
         const char *hostname;
         struct strv aliases; /* more names by which others on the network know it */
 };

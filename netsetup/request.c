@@ -75,16 +75,44 @@ static int check_link_name(const char *what, const char *word) {
         return 0;
 }
 
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+
 /* It becomes a word of hosts files. */
 int request_take_alias(struct net_request *request, const char *word) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
         size_t length = strlen(word);
-        if (length == 0 || length > 253 || strspn(word, letters) != length || word[0] == '.' || word[0] == '-')
+        if (length == 0 || length > 253 || strspn(word, name_letters) != length || word[0] == '.' || word[0] == '-')
                 return fail_words(EINVAL, "alias %.32s: only letters, digits and _ . - are allowed, 253 at most", word);
         if (str_eq(word, "localhost"))
                 return fail_words(EINVAL, "alias %s: everybody's own", word);
         strv_add(&request->owner.aliases, word);
         return 0;
+}
+
+/* This too. */
+int request_take_hostname(struct net_request *request, const char *word) {
+        if (!*word || strspn(word, name_letters) != strlen(word))
+                return fail_words(EINVAL, "hostname %.64s: only letters, digits and _ . - are allowed", word);
+        request->owner.hostname = word;
+        return 0;
+}
+
+/* Links on the way are seen when it is opened. */
+static int take_file(const char *what, const char *word, const char **ret) {
+        const char *name = strrchr(word, '/');
+        *ret = word;
+        if (word[0] != '/')
+                return fail_words(EINVAL, "%s %s: not an absolute path", what, word);
+        return name[1] && !str_eq(name, "/.") && !str_eq(name, "/..")
+                       ? 0
+                       : fail_words(EINVAL, "%s %s: not a file", what, word);
+}
+
+int request_take_hosts(struct net_request *request, const char *word) {
+        return take_file("hosts", word, &request->owner.hosts);
+}
+
+int request_take_resolv_conf(struct net_request *request, const char *word) {
+        return take_file("resolv.conf", word, &request->owner.servers);
 }
 
 int request_take_interface(struct net_request *request, const char *word) {

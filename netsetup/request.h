@@ -113,6 +113,9 @@ extern const struct json_type net_result_type, net_collected_type;
 /* One word each: 0, or the record says what is wrong with it ("address 10.1.0.2: no prefix length (10.1.0.2/24)"). */
 int request_take_id(struct net_request *request, const char *word);
 int request_take_alias(struct net_request *request, const char *word);
+int request_take_hostname(struct net_request *request, const char *word);
+int request_take_hosts(struct net_request *request, const char *word);
+int request_take_resolv_conf(struct net_request *request, const char *word);
 int request_take_interface(struct net_request *request, const char *word);
 int request_take_netns(struct net_request *request, const char *word);
 int request_take_bridge(struct net_request *request, const char *word);

@@ -38,7 +38,7 @@ is_left_out() {
   case $1 in
     house | spec | validation | cli | flags | driver | badinput | hooks | console | annotations | properties) return 0 ;;
     netsetup_cni | netsetup_network | netsetup_hook | netsetup_bandwidth) return 0 ;;
-    netsetup_guard | netsetup_nat | netsetup_overlay | netsetup_detach | netsetup_kernel) return 0 ;;
+    netsetup_guard | netsetup_nat | netsetup_overlay | netsetup_detach | netsetup_kernel | netsetup_names) return 0 ;;
   esac
   return 1
 }

@@ -38,7 +38,7 @@ static const struct {
         { STATE("created", "7", NAME("a") MORE("ingress", "fast")), "org.rundlet.net.ingress: " },
         { STATE("created", "7", NAME("a") MORE("isolate", "yes")), "org.rundlet.net.isolate: yes: neither true nor" },
         { STATE("created", "7", NAME("a") MORE("files", "box")), "org.rundlet.net.files: box: not an absolute path" },
-        { STATE("created", "7", NAME("a") MORE("hostname", "a b")), "org.rundlet.net.hostname: a b: only letters" },
+        { STATE("created", "7", NAME("a") MORE("hostname", "a b")), "hostname: hostname a b: only" },
         { STATE("created", "0", NAME("a")), "pid is missing" },
         { STATE("running", "7", NAME("a")), "status running: a hook of createRuntime" },
 };
@@ -71,7 +71,7 @@ static void test_requests(void) {
         CHECK(!hook.requests[0].has_no_default && hook.requests[1].has_no_default);
         CHECK_STR(hook.owner.container, "/run/rundlet/web");
         CHECK_STR(hook.owner.hostname, "box");
-        CHECK(!hook.owner.files);
+        CHECK(!hook.owner.hosts && !hook.owner.servers);
 }
 
 static void test_nothing_and_end(void) {
