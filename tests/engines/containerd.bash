@@ -105,10 +105,11 @@ protobuf() {
 unprotobuf() {
   perl -0777 -ne '
     sub varint { my ($n, $shift) = (0, 0); while (/\G(.)/gcs) { $n |= (ord($1) & 127) << $shift; $shift += 7; last if ord($1) < 128 } $n }
-    while (pos() // 0 < length) {
+    pos() = 0;
+    while (pos() < length) {
       my $key = varint();
       my $value = varint();
-      if (($key & 7) == 2) { /\G(.{$value})/gcs; $value = $1 }
+      if (($key & 7) == 2) { my $from = pos(); pos() = $from + $value; $value = substr $_, $from, $value }
       printf "%d %s\n", $key >> 3, $value;
     }'
 }
@@ -125,6 +126,6 @@ cri() {
   limited curl -sS --http2-prior-knowledge --unix-socket "$CONTAINERD_ADDRESS" --data-binary "@$body.framed" \
     --header 'content-type: application/grpc' --header 'te: trailers' --dump-header "$headers" --output "$answer" \
     "http://localhost/runtime.v1.RuntimeService/$1"
-  grep -q '^grpc-status: 0' "$headers" || { grep ^grpc- "$headers"; return 1; }
+  grep -q '^grpc-status: 0' "$headers" || { grep ^grpc- "$headers" >&2; return 1; }
   tail -c +6 "$answer" | unprotobuf
 }

@@ -159,6 +159,14 @@ $(readlink /proc/self/ns/net)" ]
   for n in $(seq 20); do is "said $n" cat "$BATS_TEST_TMPDIR/$n"; done
 }
 
+@test "the drop-in adds a handler to the CRI service, whose default stays runc" {
+  cri Status 1:1 >"$OUT"
+  says '"defaultRuntimeName":"runc"'
+  says '"runc":{"runtimeType":"io.containerd.runc.v2"'
+  says '"rundlet":{"runtimeType":"io.containerd.runc.v2"'
+  says "\"BinaryName\":\"$ENGINES/bin/rundlet\""
+}
+
 @test "a pod of kubelet's: sandbox, container, exec, update, stop, remove" {
   needs_controller cpu memory # containerd gives each pod shares
   [ -z "${CONTROL:-}" ] || handler=runc
