@@ -334,7 +334,7 @@ static void shape(struct cni *cni) {
         network->host_access.n = conf->host_access.n;
         network->egress.at = conf->egress.at;
         network->egress.n = conf->egress.n;
-        network->dns = conf->ipam ? conf->ipam->dns : conf->dns;
+        network->dns = conf->dns;
         cni->request.has_no_default = !conf->is_default_gateway;
         cni->request.has_no_bridge_address = !conf->is_gateway && !conf->is_default_gateway;
 }

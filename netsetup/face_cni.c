@@ -1,4 +1,5 @@
 #include "netsetup/face_cni.h"
+#include "netsetup/names.h"
 #include "netsetup/net.h"
 #include "netsetup/netns.h"
 #include "netsetup/record.h"
@@ -11,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if.h>
 #include <stdlib.h>
@@ -62,19 +64,37 @@ static void add_routes(const struct cni *cni, const struct net_link *link, struc
                                   });
 }
 
-/* What the runtime says goes before what the configuration says. */
-static struct net_dns dns_of(const struct cni *cni) {
+static int coded(struct cni *cni, enum cni_code number, int r) {
+        if (r < 0 && !cni->code)
+                cni->code = number;
+        return r;
+}
+
+static bool says_dns(const struct net_dns *dns) {
+        return dns->nameservers.n || dns->search.n || dns->options.n || dns->domain;
+}
+
+/* What the runtime says goes before what the configuration says, and that before what comes with the addresses. */
+static int find_dns(struct cni *cni) {
         const struct cni_runtime_dns *runtime = &cni->conf.runtime.dns;
-        struct net_dns dns = cni->network.dns;
-        if (!dns.nameservers.n && !dns.search.n && !dns.options.n && !dns.domain)
-                dns = cni->conf.dns;
+        const struct cni_ipam *ipam = cni->conf.ipam;
+        struct net_dns *dns = &cni->network.dns;
+        char *text = NULL;
+        if (!says_dns(dns) && ipam)
+                *dns = ipam->dns;
+        if (!says_dns(dns) && ipam && ipam->resolv_conf && *ipam->resolv_conf) {
+                int r = read_file_at(AT_FDCWD, ipam->resolv_conf, NAMES_SERVERS_MAX, &text, NULL);
+                if (r < 0)
+                        return coded(cni, CNI_IO, fail_in(r, "ipam.resolvConf"));
+                names_read(text, dns);
+        }
         if (runtime->servers.n)
-                dns.nameservers = runtime->servers;
+                dns->nameservers = runtime->servers;
         if (runtime->searches.n)
-                dns.search = runtime->searches;
+                dns->search = runtime->searches;
         if (runtime->options.n)
-                dns.options = runtime->options;
-        return dns;
+                dns->options = runtime->options;
+        return 0;
 }
 
 /* In a chain: behind what those before have said. */
@@ -108,9 +128,8 @@ static struct cni_result build_result(const struct cni *cni, const struct net_re
                                                  : strchr(result.addresses.at[i].address, ':') ? "6"
                                                                                                : "4";
         add_routes(cni, link, &result);
-        const struct net_dns dns = dns_of(cni);
-        if (dns.nameservers.n || dns.search.n || dns.options.n || dns.domain)
-                result.dns = dns;
+        if (says_dns(&cni->network.dns))
+                result.dns = cni->network.dns;
         return result;
 }
 
@@ -132,12 +151,6 @@ static enum cni_code code_of(int r) {
         default:
                 return CNI_FAILED;
         }
-}
-
-static int coded(struct cni *cni, enum cni_code number, int r) {
-        if (r < 0 && !cni->code)
-                cni->code = number;
-        return r;
 }
 
 /* A container that is not there is said with a code of its own: its runtime need not clean up. */
@@ -178,6 +191,8 @@ static int run_add(struct cni *cni, FILE *out) {
         struct net_result made = { 0 };
         int r = find_container(cni);
         cni->request.config = &cni->network;
+        if (r == 0 && !cni->is_loopback)
+                r = find_dns(cni);
         if (r < 0 || (r = run_request(cni, cni->is_loopback ? NET_LOOPBACK : NET_ATTACH, &made)) < 0)
                 return r;
         if (cni->is_loopback) {

@@ -227,6 +227,7 @@ static const struct json_field cni_ipam_fields[] = {
         LIST(cni_ipam, "addresses", addresses, cni_address),
         LIST(cni_ipam, "routes", routes, cni_route),
         OBJECT(cni_ipam, "dns", dns, net_dns),
+        FIELD(cni_ipam, "resolvConf", resolv_conf),
 };
 static TYPE(cni_ipam);
 

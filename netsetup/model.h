@@ -140,7 +140,8 @@ struct cni_ipam {
         struct json_raw ranges;                     /* list of lists of cni_range */
         LIST_OF(cni_address) addresses;             /* of the type "static" */
         LIST_OF(cni_route) routes;
-        struct net_dns dns;
+        struct net_dns dns;      /* of the type "static" */
+        const char *resolv_conf; /* of "host-local": a file that says it instead */
 };
 
 struct cni_port {

@@ -16,8 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-enum { SERVERS_MAX = 1 << 16 };
-
 /* Of systemd-resolved, whose own address in resolv.conf is one of the host's loopback: the servers that it asks. */
 static const char *const servers_files[] = { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf" };
 
@@ -151,18 +149,37 @@ static bool is_server(const char *word) {
                        : memcmp(address.bytes, loopback6, sizeof(loopback6)) != 0 && !address_is_link_local(&address);
 }
 
-const char *names_servers(const struct net_dns *dns, const char *of_host) {
-        struct strv lines = { 0 }, text = str_split(of_host, '\n', true);
-        for (size_t i = 0; i < dns->nameservers.n; i++)
-                strv_add(&lines, str_format("nameserver %s\n", dns->nameservers.at[i]));
-        for (size_t i = 0; i < text.n && !dns->nameservers.n; i++) {
-                char *line = arena_strdup(text.at[i]);
+void names_read(const char *text, struct net_dns *ret) {
+        struct strv lines = str_split(text, '\n', true);
+        for (size_t i = 0; i < lines.n; i++) {
+                char *line = arena_strdup(lines.at[i]);
                 for (char *c = line; *c; c++)
                         *c = isspace((unsigned char)*c) ? ' ' : *c;
                 struct strv words = str_split(line, ' ', true);
-                if (words.n >= 2 && str_eq(words.at[0], "nameserver") && is_server(words.at[1]))
-                        strv_add(&lines, str_format("nameserver %s\n", words.at[1]));
+                if (words.n < 2)
+                        continue;
+                if (str_eq(words.at[0], "nameserver"))
+                        strv_add(&ret->nameservers, words.at[1]);
+                if (str_eq(words.at[0], "domain"))
+                        ret->domain = words.at[1];
+                for (size_t j = 1; j < words.n; j++) {
+                        if (str_eq(words.at[0], "search"))
+                                strv_add(&ret->search, words.at[j]);
+                        if (str_eq(words.at[0], "options"))
+                                strv_add(&ret->options, words.at[j]);
+                }
         }
+}
+
+const char *names_servers(const struct net_dns *dns, const char *of_host) {
+        struct strv lines = { 0 };
+        struct net_dns host = { 0 };
+        names_read(of_host, &host);
+        for (size_t i = 0; i < dns->nameservers.n; i++)
+                strv_add(&lines, str_format("nameserver %s\n", dns->nameservers.at[i]));
+        for (size_t i = 0; i < host.nameservers.n && !dns->nameservers.n; i++)
+                if (is_server(host.nameservers.at[i]))
+                        strv_add(&lines, str_format("nameserver %s\n", host.nameservers.at[i]));
         strv_add(&lines, str_format("search %s\n", dns->search.n ? str_join(&dns->search, " ") : "."));
         if (dns->options.n)
                 strv_add(&lines, str_format("options %s\n", str_join(&dns->options, " ")));
@@ -173,7 +190,7 @@ int names_write_servers(const struct net_owner *owner, const struct net_dns *dns
         const char *text = "";
         for (size_t i = 0; i < sizeof(servers_files) / sizeof(servers_files[0]); i++) {
                 char *of_host = NULL;
-                if (read_file_at(AT_FDCWD, servers_files[i], SERVERS_MAX, &of_host, NULL) < 0)
+                if (read_file_at(AT_FDCWD, servers_files[i], NAMES_SERVERS_MAX, &of_host, NULL) < 0)
                         err_clear();
                 text = names_servers(dns, of_host ? of_host : "");
                 if (str_starts(text, "nameserver"))

@@ -1,7 +1,7 @@
 /* The names of containers, in the /etc/hosts and /etc/resolv.conf that their runtime, or whoever starts them by hand,
  * has mounted from files of the host: written in place, because a mount is of the file and not of its name.  Nothing
- * below a rootfs is ever opened.  Called by face_hook.c, attach.c and gc.c, and by net.c when somebody comes or goes;
- * host side. */
+ * below a rootfs is ever opened.  Called by face_hook.c, face_cni.c, attach.c and gc.c, and by net.c when somebody
+ * comes or goes; host side. */
 #ifndef NETSETUP_NAMES_H
 #define NETSETUP_NAMES_H
 
@@ -26,6 +26,10 @@ int names_write_hosts(const char *root, const struct strv *networks, const struc
 
 /* Somebody has a file of ours, and cares about who comes and goes. */
 bool names_are_kept(const char *root);
+
+/* What a resolv.conf says, as the lists of CNI have it.  Pure. */
+enum { NAMES_SERVERS_MAX = 1 << 16 };
+void names_read(const char *text, struct net_dns *ret);
 
 /* The text of a container's hosts, and of a resolv.conf made from that of the host; in the arena.  Pure. */
 const char *names_hosts(const struct net_records *all, const struct net_record *whose);

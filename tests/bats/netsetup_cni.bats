@@ -263,6 +263,17 @@ leases() { # NETWORK: how many
     >"$BATS_TEST_TMPDIR/b"
   [ "$(jq -c '[.interfaces[2].mac, .ips[0].address, .dns.nameservers[0], .dns.search[0]]' "$BATS_TEST_TMPDIR/b")" = \
     '["02:00:00:00:00:80","10.22.0.80/24","10.22.0.9","example"]' ]
+  # A file of the host that says it, unless the configuration does; what cannot be read is an error.
+  printf '%s\n' '# nameserver 9.9.9.9' 'nameserver 192.0.2.53' 'domain a' 'search a b' $'options\tndots:2 rotate' |
+    host tee /run/servers >/dev/null
+  container D
+  file='.ipam.resolvConf = "/run/servers"'
+  [ "$(cni ADD d "$(ns "$D")" "$(conf "$file | del(.dns)")" | jq -c .dns)" = \
+    '{"nameservers":["192.0.2.53"],"domain":"a","search":["a","b"],"options":["ndots:2","rotate"]}' ]
+  cni DEL d ''
+  [ "$(cni ADD d "$(ns "$D")" "$(conf "$file")" | jq -c .dns)" = '{"nameservers":["10.22.0.1"]}' ]
+  cni DEL d ''
+  refuses 5 'ipam.resolvConf: ' cni ADD d "$(ns "$D")" "$(conf "del(.dns) | .ipam.resolvConf = \"/run/none\"")"
   [ "$(host cat "/run/netsetup/attached/$(jq -r '.interfaces[1].name' "$BATS_TEST_TMPDIR/b").json" |
     jq -c '[.policy.publish[0].hostPort, .policy.publish[0].insidePort, .owner.aliases[0]]')" = '[8080,80,"web"]' ]
   container C
