@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -191,21 +192,15 @@ static void rule_sysctl(struct check *c) {
         }
 }
 
+/* Without one of its own the container's mounts are a tree that is attached nowhere: nothing travels to it or from it.
+ */
 static void rule_mount_namespace(struct check *c) {
-        const struct oci_linux *l = c->linux_;
-        const struct {
-                const char *key;
-                bool is_set;
-        } restrictions[] = {
-                { "maskedPaths", l->masked_paths.n > 0 },
-                { "readonlyPaths", l->readonly_paths.n > 0 },
-                { "rootfsPropagation", l->rootfs_propagation && *l->rootfs_propagation },
-        };
-        if (has_namespace(c, CLONE_NEWNS))
-                return;
-        for (size_t i = 0; i < sizeof(restrictions) / sizeof(restrictions[0]); i++)
-                if (restrictions[i].is_set)
-                        check_error(c, "linux.%s: needs a mount namespace", restrictions[i].key);
+        const struct oci_namespace *namespace = oci_namespace_find(c->config, CLONE_NEWNS);
+        const char *text = c->linux_->rootfs_propagation;
+        const struct name *row = text ? names_find(&oci_propagation_names, text) : NULL;
+        bool is_own = namespace && !namespace->path;
+        if (!is_own && row && !(row->value & MS_PRIVATE))
+                check_error(c, "linux.rootfsPropagation: %s: needs a mount namespace of its own", text);
 }
 
 static void rule_intel_rdt(struct check *c) {
@@ -259,7 +254,7 @@ static const struct check_rule rows[] = {
         { "config-linux.md devices.path", "no path for two devices", rule_device_twice },
         { "config-linux.md netDevices", "names of the kernel, no two alike, a network namespace", rule_net_devices },
         { "config-linux.md sysctl", "only parameters of a namespace of the container", rule_sysctl },
-        { "config-linux.md maskedPaths, readonlyPaths", "in a mount namespace", rule_mount_namespace },
+        { "config-linux.md rootfsPropagation", "private without a mount namespace of one's own", rule_mount_namespace },
         { "config-linux.md intelRdt.l3CacheSchema", "begins with L3:", rule_intel_rdt },
         { "config-linux.md memoryPolicy", "nodes and flags that go with the mode", rule_memory_policy },
         { "config-linux.md personality.flags", "none is supported", rule_personality },

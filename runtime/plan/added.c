@@ -24,6 +24,8 @@ static int refuse(const struct oci_mount *mount, size_t index) {
 }
 
 static int enter(struct build *b) {
+        if (plan_shares_mounts(b))
+                return fail_words(EINVAL, "linux.namespaces: its mount namespace is not its own");
         int r = plan_join(b);
         if (r < 0)
                 return r;

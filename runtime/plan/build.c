@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 
 typedef int builder(struct build *b);
 
@@ -19,11 +18,7 @@ static int run_builders(struct build *b, builder *const *builders) {
         return 0;
 }
 
-static bool joins_mounts(const struct build *b) {
-        return plan_has_own(b, CLONE_NEWNS) && !plan_has_new(b, CLONE_NEWNS);
-}
-
-/* setns into a mount namespace leads to its root: nothing is mounted there, only the terminal is looked for. */
+/* What exec finds in the container's root: nothing is mounted there, only the terminal is looked for. */
 static int enter_root(struct build *b) {
         b->plan->place = "process.terminal";
         if (b->process->terminal)
@@ -35,12 +30,10 @@ static int enter_root(struct build *b) {
 /* Mount points and nodes are made while everything can still be written; createContainer hooks see the finished /dev
  * but the host's root; kernel parameters follow the hooks that may set up the network; masks cover what is there by
  * then. */
-static builder *const own_mounts[] = {
+static builder *const container_root[] = {
         plan_rootfs,  plan_mounts, plan_devices, plan_mounts_readonly, plan_namespaces_late, plan_hooks,
         plan_sysctls, plan_masks,  plan_pivot,   plan_landlock,        plan_core_scheduling, NULL,
 };
-static builder *const joined_mounts[] = { enter_root,    plan_namespaces_late, plan_hooks, plan_sysctls,
-                                          plan_landlock, plan_core_scheduling, NULL };
 
 /* Ready is said when all that can fail early is done; the parent saves the state and answers.  Whoever waits for
  * `start` no longer dies with the command that made it. */
@@ -91,7 +84,7 @@ int plan_build(const struct oci_config *config, const struct probe *probe, const
                 return fail_words(EINVAL, "process: missing");
         int r = run_builders(&b, container_head);
         if (r == 0)
-                r = run_builders(&b, joins_mounts(&b) ? joined_mounts : own_mounts);
+                r = run_builders(&b, container_root);
         if (r == 0)
                 r = run_builders(&b, container_tail);
         if (r < 0)

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <string.h>
 
+#define MS_PRIVATE_BIT             (1u << 18)
 #define MS_SHARED_BIT              (1u << 20)
 #define PROPAGATION(ms, recursive) ((uint64_t)(ms) << 32 | ((recursive) ? AT_RECURSIVE : 0))
 #define TTY_GROUP_PREFIX           "gid="
@@ -119,6 +120,8 @@ static int add_idmap(struct build *b, const struct work *w) {
                 return 0;
         if (!b->probe->is_root)
                 return fail_words(EPERM, "mounts[%zu]: an idmapped mount needs root", w->index);
+        if (plan_joins_mounts(b))
+                return fail_words(EINVAL, "mounts[%zu]: no idmapped mount from a joined mount namespace", w->index);
         struct plan_userns wanted = { .slot = plan_slot(b->plan, str_format("ids %zu", w->index)) };
         if (wanted.slot < 0)
                 return wanted.slot;
@@ -315,14 +318,14 @@ static int add_cgroup(struct build *b, struct work *w) {
         w->opts.data = (struct strv){ 0 }; /* options of cgroup v1 */
         if (plan_has_own(b, CLONE_NEWCGROUP))
                 return add_fs(b, w);
-        if (plan_tree_lane(b) == LANE_CHILD)
+        if (!b->probe->is_root)
                 return add_bind_of_host(b, w, b->probe->cgroup_root ? b->probe->cgroup_root : "/sys/fs/cgroup");
-        w->slot = tree_slot(b, w);
+        w->slot = plan_slot(b->plan, str_format("mount %zu", w->index));
         if (w->slot < 0)
                 return w->slot;
         plan_add(b->plan, LANE_OPEN, STEP_TREE, .slot = SLOT_CGROUP, .into = w->slot);
         plan_add(b->plan, LANE_OPEN, STEP_ATTR, .slot = w->slot, .flags = ATTR(w->opts.self.set, w->opts.self.clear),
-                 .more = PROPAGATION(1u << 18, false));
+                 .more = PROPAGATION(MS_PRIVATE_BIT, false));
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
         add_attach(b, w, false);
         return 0;
@@ -349,7 +352,10 @@ static int add_mount(struct build *b, size_t index) {
         w.type = mount->type ? mount->type : "";
         w.destination = plan_destination(mount);
         b->plan->place = str_format("mounts[%zu]", index);
-        if (str_eq(w.destination, "/"))
+        if (plan_shares_mounts(b) && w.opts.propagation && w.opts.propagation != MS_PRIVATE_BIT)
+                return fail_words(
+                        EINVAL, "mounts[%zu].options: nothing but private without a mount namespace of its own", index);
+        if (str_eq(w.destination, "/") && !(b->is_entering && w.opts.is_remount))
                 return fail_words(EINVAL, "mounts[%zu].destination: the root is set by root, not by a mount", index);
         if (w.opts.is_remount)
                 return add_remount(b, &w);

@@ -155,6 +155,8 @@ static int add_open(struct build *b, struct joins *joins, size_t index, int64_t 
                  .a = plan_text(plan, b->config->linux_->namespaces.at[index].path), .flags = O_RDONLY | O_CLOEXEC,
                  .more = OPEN_NAMESPACE | (uint64_t)kind << 32);
         joins->at[joins->n++] = join;
+        if (kind == CLONE_NEWNS)
+                b->mounts_of = join.slot;
         return 0;
 }
 
@@ -302,23 +304,44 @@ int plan_namespaces_late(struct build *b) {
         return 0;
 }
 
+/* A mount namespace that is shared has another root than the container, whose first process is the one to ask.  That
+ * the pidfd can be entered afterwards says that it was that process. */
+static int join_by_pidfd(struct build *b, uint64_t kinds) {
+        struct plan *plan = b->plan;
+        bool takes_root = plan_shares_mounts(b) && kinds & CLONE_NEWNS;
+        int root = takes_root ? plan_slot(plan, "root of the container") : SLOT_NONE;
+        if (takes_root && root < 0)
+                return root;
+        if (takes_root)
+                plan_add(plan, LANE_CHILD, STEP_OPEN, .into = root,
+                         .a = plan_text(plan, str_format("/proc/%d/root", (int)b->options->init_pid)),
+                         .flags = O_PATH | O_DIRECTORY, .more = OPEN_FOLDER);
+        if (kinds)
+                plan_add(plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = kinds);
+        if (takes_root)
+                plan_add(plan, LANE_CHILD, STEP_CHROOT, .slot = root);
+        return 0;
+}
+
 int plan_join(struct build *b) {
         const struct oci_linux *linux_ = b->config->linux_;
         uint64_t kinds = 0;
         for (size_t i = 0; linux_ && i < linux_->namespaces.n; i++)
                 kinds |= (uint64_t)linux_->namespaces.at[i].type.v;
-        uint64_t user = kinds & CLONE_NEWUSER, others = kinds & ~user;
+        uint64_t user = kinds & CLONE_NEWUSER, others = (kinds & ~user) | CLONE_NEWNS;
         uint64_t first = b->probe->is_root ? others : user, second = b->probe->is_root ? user : others;
         add_first_guard(b);
         b->plan->place = "linux.namespaces";
-        if (first)
-                plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = first);
+        int r = join_by_pidfd(b, first);
+        if (r < 0)
+                return r;
         /* Others have the right to copy host trees only in a mount namespace that their user namespace owns. */
         if (b->is_entering && !b->probe->is_root)
                 plan_add(b->plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWNS);
         b->copies_at = b->plan->count[LANE_CHILD];
-        if (second)
-                plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = SLOT_PIDFD, .flags = second);
+        r = join_by_pidfd(b, second);
+        if (r < 0)
+                return r;
         if (user && (maps_root(linux_) || !plan_has_new(b, CLONE_NEWUSER)))
                 become_root(b);
         b->plan->joins_pidns = (kinds & CLONE_NEWPID) != 0;

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -149,4 +150,12 @@ bool plan_has_own(const struct build *b, int64_t kind) {
 bool plan_has_new(const struct build *b, int64_t kind) {
         const struct oci_namespace *namespace = oci_namespace_find(b->config, kind);
         return namespace && !namespace->path;
+}
+
+bool plan_shares_mounts(const struct build *b) {
+        return !plan_has_new(b, CLONE_NEWNS);
+}
+
+bool plan_joins_mounts(const struct build *b) {
+        return plan_has_own(b, CLONE_NEWNS) && plan_shares_mounts(b);
 }

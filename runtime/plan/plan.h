@@ -128,6 +128,7 @@ struct build {
         const struct oci_process *process; /* config->process, or exec's own */
         const struct probe *probe;
         const struct plan_options *options;
+        int mounts_of;             /* slot of the mount namespace that is shared; 0: none */
         bool confines_itself;      /* a ruleset of Landlock waits in SLOT_RULESET */
         struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
         size_t first_mount;        /* the first of config->mounts that is meant; 0: all */
@@ -156,6 +157,9 @@ void plan_warn(struct plan *plan, const char *format, ...) __attribute__((format
 /* Whether the container gets this namespace: a new one (CLONE_NEWx in the config without a path), or any of its own. */
 bool plan_has_new(const struct build *b, int64_t kind);
 bool plan_has_own(const struct build *b, int64_t kind);
+/* Whether it shares the mount namespace of somebody else: of the path in the config, or of the host. */
+bool plan_shares_mounts(const struct build *b);
+bool plan_joins_mounts(const struct build *b); /* the former */
 /* Appends; the current plan->place is remembered.  A slot that is not given is SLOT_NONE (no step names SLOT_SYNC: talk
  * implies it).  plan_add(p, LANE_CHILD, STEP_LINK, .slot = SLOT_ROOT, .a = ...) */
 struct step *plan_add_step(struct plan *plan, enum plan_lane lane, struct step step);
@@ -202,8 +206,9 @@ int plan_rootfs(struct build *b); /* rootfs.c: propagation, bind or overlay -> S
 enum tree_flags { TREE_RECURSIVE = 1, TREE_PEERS = 2 /* mounts below go on being shared with the host's */ };
 void plan_tree(struct build *b, const char *path, unsigned flags,
                int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
-enum plan_lane plan_tree_lane(
-        const struct build *b); /* open for root; others have the right to it only in the child's own mount namespace */
+enum plan_lane
+plan_tree_lane(const struct build *b); /* open for root; others have the right to it only in the child's own mount
+                                          namespace, and of a joined one the trees are wanted that it has */
 bool plan_overlay_is_private(const struct oci_config *config); /* overlay.c: writes go to overlay/ of state_folder */
 int plan_overlay(struct build *b, int *ret_slot);            /* overlay.c: the overlay of the annotations, attached over
                                                                 SLOT_ROOTFS -> SLOT_ROOT; SLOT_NONE: none asked */

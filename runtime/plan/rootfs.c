@@ -29,7 +29,7 @@ static uint32_t first_propagation(const struct build *b) {
 }
 
 enum plan_lane plan_tree_lane(const struct build *b) {
-        return b->probe->is_root || b->is_entering ? LANE_OPEN : LANE_CHILD;
+        return (b->probe->is_root && !plan_joins_mounts(b)) || b->is_entering ? LANE_OPEN : LANE_CHILD;
 }
 
 void plan_tree(struct build *b, const char *path, unsigned flags, int into) {
@@ -42,26 +42,56 @@ void plan_tree(struct build *b, const char *path, unsigned flags, int into) {
                 plan_add(b->plan, lane, STEP_ATTR, .slot = into, .more = PROPAGATION(first_propagation(b), true));
 }
 
-static int rootfs_check(const char *bundle, const char *path) {
+/* A path in a joined mount namespace is seen only by the child. */
+static int rootfs_check(const struct build *b) {
         struct stat rootfs, host;
-        const char *full = path[0] == '/' ? path : str_path(bundle, path);
+        const char *path = b->config->root->path;
+        const char *full = path[0] == '/' ? path : str_path(b->options->bundle, path);
+        if (b->options->relative_paths)
+                return 0;
         if (stat(full, &rootfs) < 0)
-                return fail(errno, "root.path: open %s", full);
+                return plan_joins_mounts(b) ? 0 : fail(errno, "root.path: open %s", full);
         if (!S_ISDIR(rootfs.st_mode))
-                return fail(ENOTDIR, "root.path: open %s", full);
+                return plan_joins_mounts(b) ? 0 : fail(ENOTDIR, "root.path: open %s", full);
         if (stat("/", &host) == 0 && rootfs.st_dev == host.st_dev && rootfs.st_ino == host.st_ino)
                 return fail_words(EINVAL, "root.path: %s is the host's root", full);
         return 0;
 }
 
 static int source_check(const struct build *b) {
-        if (!plan_has_own(b, CLONE_NEWNS))
-                return fail_words(EINVAL, "linux.namespaces: a mount namespace is needed");
         if (!b->probe->has_mount_api)
                 return fail_words(ENOSYS, "this kernel is too old: mount_setattr of Linux 5.12 is needed");
         if (!b->config->root || !b->config->root->path)
                 return fail_words(EINVAL, "root: missing");
-        return b->options->relative_paths ? 0 : rootfs_check(b->options->bundle, b->config->root->path);
+        return rootfs_check(b);
+}
+
+/* Who shares a mount namespace must not mount anything in it: the root is put together in a private one, then copied,
+ * and the copy, which is attached nowhere, is taken along.  It goes with the last process that has its root there. */
+static int leave_mounts(struct build *b) {
+        struct plan *plan = b->plan;
+        if (!plan_shares_mounts(b))
+                return 0;
+        plan->place = "linux.namespaces";
+        if (!b->mounts_of) {
+                if (plan_has_own(b, CLONE_NEWUSER))
+                        return fail_words(EINVAL, "linux.namespaces: a user namespace needs a mount namespace too");
+                plan_warn(plan, "linux.namespaces: no mount namespace: the container has the host's");
+                b->mounts_of = plan_slot(plan, "own mount namespace");
+                if (b->mounts_of < 0)
+                        return b->mounts_of;
+                plan_add(plan, LANE_OPEN, STEP_OPEN, .into = b->mounts_of, .a = plan_text(plan, "/proc/self/ns/mnt"),
+                         .flags = O_RDONLY | O_CLOEXEC, .more = OPEN_NAMESPACE | (uint64_t)CLONE_NEWNS << 32);
+        }
+        plan_add(plan, LANE_CHILD, STEP_UNSHARE, .flags = CLONE_NEWNS);
+        return 0;
+}
+
+static void return_to_mounts(struct build *b) {
+        b->plan->place = "linux.namespaces";
+        plan_add(b->plan, LANE_CHILD, STEP_TREE, .slot = SLOT_ROOT, .into = SLOT_ROOT, .flags = AT_RECURSIVE);
+        plan_add(b->plan, LANE_CHILD, STEP_SETNS, .slot = b->mounts_of, .flags = CLONE_NEWNS);
+        plan_add(b->plan, LANE_CHILD, STEP_CHROOT, .slot = SLOT_ROOT);
 }
 
 /* Where the root mount is attached before pivot_root: root.path, or "/" when the root of a user namespace may not
@@ -79,6 +109,8 @@ int plan_rootfs(struct build *b) {
         struct plan *plan = b->plan;
         int overlay = SLOT_NONE;
         int r = source_check(b);
+        if (r == 0)
+                r = leave_mounts(b);
         if (r < 0)
                 return r;
         plan->place = "linux.rootfsPropagation";
@@ -104,7 +136,10 @@ int plan_pivot(struct build *b) {
         struct plan *plan = b->plan;
         uint32_t propagation = asked_propagation(b);
         plan->place = "root";
-        plan_add(plan, LANE_CHILD, b->options->no_pivot ? STEP_MOVE_ROOT : STEP_PIVOT, .slot = SLOT_ROOT);
+        if (plan_shares_mounts(b))
+                return_to_mounts(b);
+        else
+                plan_add(plan, LANE_CHILD, b->options->no_pivot ? STEP_MOVE_ROOT : STEP_PIVOT, .slot = SLOT_ROOT);
         if (propagation) {
                 plan->place = "linux.rootfsPropagation";
                 plan_add(plan, LANE_CHILD, STEP_ATTR, .slot = SLOT_ROOT,

@@ -53,10 +53,9 @@ start_peer() { # [PAYLOAD...]
   inside_namespaces >"$BATS_TEST_TMPDIR/all"
   [ "$(wc -l <"$BATS_TEST_TMPDIR/all")" = 8 ]
   [ -z "$(comm -12 "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/all")" ]
-  config '.linux.namespaces = [{type: "mount"}] | del(.linux.uidMappings, .linux.gidMappings, .hostname)'
-  inside_namespaces >"$BATS_TEST_TMPDIR/few"
-  [ "$(comm -13 "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/few" | cut -d' ' -f1)" = mnt ]
-  [ "$(comm -12 "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/few" | wc -l)" = 7 ]
+  config '.linux.namespaces = [] | del(.linux.uidMappings, .linux.gidMappings, .hostname)'
+  inside_namespaces >"$BATS_TEST_TMPDIR/none"
+  [ "$(comm -12 "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/none" | wc -l)" = 8 ]
 }
 
 @test "namespaces of another container are joined by path, alone and together" {
@@ -102,17 +101,83 @@ start_peer() { # [PAYLOAD...]
   [ "$(readlink /proc/self/ns/net)" = "$own" ]
 }
 
-@test "a mount namespace is joined as it is" {
-  start_peer sh -c 'mkdir /only-here; exec sleep 1000'
-  wait_for test -d "/proc/$PEER_PID/root/only-here"
-  join_ns mount "/proc/$PEER_PID/ns/mnt"
-  join_ns pid "/proc/$PEER_PID/ns/pid" # its /proc shows only who is in there
-  config 'del(.linux.maskedPaths, .linux.readonlyPaths, .mounts)'
-  payload sh -c 'readlink /proc/self/ns/mnt; ls -d /only-here; pwd'
-  run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
+# Its root is a copy of what was put together elsewhere: nothing is mounted where others could see it.
+@test "without a mount namespace the container is in the host's, with mounts, masks and a root of its own" {
+  mkdir "$BATS_TEST_TMPDIR/volume" "$BUNDLE/rootfs/hidden"
+  mount -t tmpfs volume "$BATS_TEST_TMPDIR/volume"
+  mkdir "$BATS_TEST_TMPDIR/volume/inside"
+  echo secret >"$BUNDLE/rootfs/hidden/file"
+  config --arg volume "$BATS_TEST_TMPDIR/volume" '.linux.namespaces |= map(select(.type != "mount"))
+    | .mounts += [{destination: "/data", type: "bind", source: $volume, options: ["rbind", "ro"]},
+        {destination: "/fresh", type: "tmpfs", source: "tmpfs"}]
+    | .linux.maskedPaths += ["/hidden"] | .root.readonly = true'
+  before=$(cat /proc/self/mountinfo)
+  payload sh -c 'readlink /proc/self/ns/mnt; echo $(ls /data /hidden /../fresh); touch /x /data/x; touch /fresh/x && echo written; echo x >/dev/null
+    cat /proc/self/mountinfo; exec sleep 1000'
+  run_detached
+  wait_for grep -q written "$OUT"
+  cat "$OUT"
+  grep -qx -F "$(readlink /proc/self/ns/mnt)" "$OUT"
+  grep -qx '/../fresh: /data: inside /hidden:' "$OUT"
+  [ "$(grep -c 'Read-only file system' "$OUT")" = 2 ]
+  [ "$(tail -n 1 "$OUT")" = written ]
+  [ "$(cat /proc/self/mountinfo)" = "$before" ]
+  run rundlet exec "$ID" sh -c 'readlink /proc/self/ns/mnt; ls /fresh; ls -d /../data; pwd' </dev/null
   echo "$output"
   [ "$status" = 0 ]
-  [ "${lines[*]}" = "$(readlink "/proc/$PEER_PID/ns/mnt") /only-here /" ]
+  [ "${lines[*]}" = "$(readlink /proc/self/ns/mnt) x /../data /" ]
+  echo '[{"destination": "/more", "type": "tmpfs"}]' >"$BATS_TEST_TMPDIR/more.json"
+  for verb in add remove; do
+    run rundlet mounts "$verb" "$ID" "$BATS_TEST_TMPDIR/more.json"
+    [ "$status" = 1 ]
+    [[ $output = *"linux.namespaces: its mount namespace is not its own" ]]
+  done
+  [ "$(cat /proc/self/mountinfo)" = "$before" ]
+  rundlet delete --force "$ID"
+  wait_for umount "$BATS_TEST_TMPDIR/volume" # nothing of the tree is left that would hold it
+}
+
+@test "who shares a mount namespace cannot let mounts travel, nor have a new user namespace" {
+  config '.linux.namespaces |= map(select(.type != "mount"))'
+  cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/kept"
+  while read -r words filter; do
+    cp "$BATS_TEST_TMPDIR/kept" "$BUNDLE/config.json"
+    config "$filter"
+    refused "${words//_/ }"
+  done <<'END'
+linux.rootfsPropagation:_rshared:_needs_a_mount_namespace_of_its_own .linux.rootfsPropagation = "rshared"
+mounts[0].options:_nothing_but_private_without .mounts[0].options = ["unbindable"]
+linux.namespaces:_a_user_namespace_needs_a_mount_namespace_too .linux.namespaces += [{type: "user", path: "/proc/self/ns/user"}]
+END
+}
+
+# As an engine does it that has put the root together in a namespace of its own.
+@test "a joined mount namespace has the root.path and the sources; it stays as it is, and its processes where they are" {
+  mkdir "$BATS_TEST_TMPDIR/source"
+  unshare --mount --propagation private sh -c 'cp -a "$1" "$2" && mount -t tmpfs only-there "$1" && cp -a "$2/." "$1" &&
+    touch "$1/only-there" && mount -t tmpfs source "$3" && touch "$3/too" && echo $$ >"$2.pid" && exec sleep 1000' \
+    sh "$BUNDLE/rootfs" "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/source" &
+  wait_for test -s "$BATS_TEST_TMPDIR/copy.pid"
+  other=$(cat "$BATS_TEST_TMPDIR/copy.pid")
+  join_ns mount "/proc/$other/ns/mnt"
+  config --arg source "$BATS_TEST_TMPDIR/source" '.mounts += [{destination: "/mnt", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  before=$(cat "/proc/$other/mountinfo") host=$(cat /proc/self/mountinfo)
+  payload sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt; pwd; echo $$; exec sleep 1000'
+  run_detached
+  wait_for grep -qx 1 "$OUT"
+  [ "$(echo $(cat "$OUT"))" = "$(readlink "/proc/$other/ns/mnt") /only-there too / 1" ]
+  run rundlet exec "$ID" sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt' </dev/null
+  [ "${lines[*]}" = "$(readlink "/proc/$other/ns/mnt") /only-there too" ]
+  [ "$(cat "/proc/$other/mountinfo")" = "$before" ]
+  [ "$(cat /proc/self/mountinfo)" = "$host" ]
+  rundlet delete --force "$ID"
+  [ "$(cat "/proc/$other/mountinfo")" = "$before" ]
+  [ -e "/proc/$other/root$BUNDLE/rootfs/only-there" ]
+  kill "$other"
+  config '.mounts |= .[:-1] | .linux.namespaces |= map(del(.path))'
+  start_peer # there is no such path in the root of a container
+  join_ns mount "/proc/$PEER_PID/ns/mnt"
+  refused "root.path: open $BUNDLE/rootfs "
 }
 
 @test "a path that is no such namespace is one error that names it, and nothing blocks" {
