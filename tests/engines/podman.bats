@@ -36,7 +36,7 @@ load podman
 
 @test "podman exec, logs, top, pause, stats, kill, stop, start, restart, rm of one container" {
   up one --env GREETING=hello --hostname inside --network none box sh -c \
-    'echo begun; echo wrong >&2; trap "echo usr1" USR1; trap "echo bye; exit 4" TERM; while true; do sleep 0.1; done'
+    'trap "echo usr1" USR1; trap "echo bye; exit 4" TERM; echo begun; echo wrong >&2; while true; do sleep 0.1; done'
   is $'running '"$NAME" inspect one '{{.State.Status}} {{.OCIRuntime}}'
   wait_for is $'begun\nwrong' pod logs one
   # exec
@@ -74,6 +74,7 @@ load podman
   ends 255 pod exec one true
   ends 125 pod kill one
   pod start one >/dev/null
+  wait_for is begun eval 'pod logs one 2>/dev/null | tail -n 1'
   pod restart --time 60 one >/dev/null
   is running inspect one '{{.State.Status}}'
   pod kill one >/dev/null
@@ -231,7 +232,7 @@ load podman
   up client --network ours box serve two
   wait_for is one pod exec client wget -q -O - http://10.91.0.10/
   is one get 127.0.0.1:8088
-  is two pod exec server wget -q -O - "http://$(inspect client '{{.NetworkSettings.Networks.ours.IPAddress}}')/"
+  wait_for is two pod exec server wget -q -O - "http://$(inspect client '{{.NetworkSettings.Networks.ours.IPAddress}}')/"
   pod network disconnect ours client
   pod exec client ip -4 -o address >"$OUT"
   [ -z "$(grep 10.91.0. "$OUT")" ]

@@ -60,7 +60,7 @@ delegate() {
 }
 
 @test "rootless podman: one container's life" {
-  up one --network none --init box sh -c 'echo begun; trap "echo bye; exit 4" TERM; while true; do sleep 0.1; done'
+  up one --network none --init box sh -c 'trap "echo bye; exit 4" TERM; echo begun; while true; do sleep 0.1; done'
   wait_for is begun pod logs one
   is podman-init pod exec one cat /proc/1/comm
   ends 5 pod exec --user user --workdir /var --env WHO=me one sh -c 'echo $WHO; id -u; pwd; exit 5'
@@ -71,6 +71,7 @@ delegate() {
   pod top one args >"$OUT"
   says 'sleep 0.1'
   pod restart --time 60 one >/dev/null
+  wait_for is $'begun\nbye\nbegun' pod logs one
   pod stop --time 60 one >/dev/null
   is 'exited 4' inspect one '{{.State.Status}} {{.State.ExitCode}}'
   pod start one >/dev/null
