@@ -112,6 +112,7 @@ install: all $(BUILD)/rundlet.8 install-engines ## install below PREFIX (default
 	$(BUILD)/rundlet --bash-completion > $(DESTDIR)$(COMPLETIONDIR)/rundlet
 	$(if $(STATIC),,install -m 755 $(BUILD)/netsetup $(DESTDIR)$(BINDIR)/netsetup)
 	$(if $(STATIC),,install -m 644 netsetup/netsetup.8 $(DESTDIR)$(MANDIR)/man8/netsetup.8)
+	$(if $(STATIC),,$(BUILD)/netsetup --bash-completion > $(DESTDIR)$(COMPLETIONDIR)/netsetup)
 
 # What makes engines find rundlet: every file as an example, and in place those that stand beside the owner's own.
 DROP_INS := $(SYSCONFDIR)/containers/containers.conf.d/50-rundlet.conf $(SYSCONFDIR)/crio/crio.conf.d/50-rundlet.conf
@@ -127,7 +128,7 @@ uninstall: ## remove what install put in place
 	rm -rf $(DESTDIR)$(ENGINEDIR)
 	rm -f $(addprefix $(DESTDIR),$(DROP_INS)) \
 		$(addprefix $(DESTDIR)$(BINDIR)/,rundlet netsetup) $(addprefix $(DESTDIR)$(MANDIR)/man8/,rundlet.8 netsetup.8) \
-		$(DESTDIR)$(COMPLETIONDIR)/rundlet
+		$(addprefix $(DESTDIR)$(COMPLETIONDIR)/,rundlet netsetup)
 
 clean: ## remove build/
 	rm -rf build

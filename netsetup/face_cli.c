@@ -191,6 +191,11 @@ int cli_read(const char *const *argv, struct cli *ret) {
                 *ret = cli;
                 return 0;
         }
+        if (str_eq(*word, "--bash-completion")) {
+                cli.say = words_completion(&table);
+                *ret = cli;
+                return 0;
+        }
         int used = 0;
         const struct words_command *command = words_command(&table, word, &used);
         if (!command && str_eq(*word, "network"))

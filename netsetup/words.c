@@ -130,7 +130,93 @@ const char *words_help(const struct words_table *table, const struct words_comma
                 strv_add(&text,
                          str_format("\n  plan COMMAND              Print what the command would do and do nothing\n"
                                     "  --version                 Print the version\n"
+                                    "  --bash-completion         Print the completion for bash\n"
                                     "  COMMAND --help            Options of a command\n"));
         }
+        return str_join(&text, "");
+}
+
+/* --- completion ----------------------------------------------------------------------------------------------------
+ */
+/* The first word of a command of two; NULL of one. */
+static const char *group_of(const struct words_command *command) {
+        const char *space = strchr(command->name, ' ');
+        return space ? str_format("%.*s", (int)(space - command->name), command->name) : NULL;
+}
+
+/* "network) words='create delete'": of each group what may follow, and with NULL what may stand first. */
+static const char *complete_commands(const struct words_table *table, const char *group) {
+        struct strv words = { 0 };
+        for (const struct words_command *command = table->commands; command->name; command++) {
+                const char *own = group_of(command), *first = own ? own : command->name;
+                if (!group && !strv_has(&words, first))
+                        strv_add(&words, first);
+                else if (group && own && str_eq(own, group))
+                        strv_add(&words, command->name + strlen(group) + 1);
+        }
+        return str_join(&words, " ");
+}
+
+static const char *complete_options(const struct words_table *table, const struct words_command *command) {
+        struct strv words = { 0 };
+        for (const struct words_option *option = table->options; option->name; option++)
+                if (option->commands & command->bit)
+                        strv_add(&words, str_format("--%s", option->name));
+        /* What is to be made is not there. */
+        if (command->operand && command->bit != NET_NETWORK_CREATE)
+                strv_add(&words, command->take ? "$(_netsetup_names network list)" : "$(_netsetup_names list)");
+        return str_join(&words, " ");
+}
+
+/* What may follow an option: words that its help lists, names of networks, or files. */
+static const char *complete_values(const struct words_table *table) {
+        struct strv lines = { 0 }, others = { 0 };
+        for (const struct words_option *option = table->options; option->name; option++) {
+                const char *name = str_format("--%s", option->name);
+                if (!option->value || strv_has(&others, name))
+                        continue;
+                if (strspn(option->value, "abcdefghijklmnopqrstuvwxyz|") == strlen(option->value)) {
+                        struct strv words = str_split(option->value, '|', true);
+                        strv_add(&lines, str_format("    %s) words='%s' ;;\n", name, str_join(&words, " ")));
+                } else if (option->take == request_take_network) {
+                        strv_add(&lines, str_format("    %s) words=$(_netsetup_names network list) ;;\n", name));
+                } else {
+                        strv_add(&others, name);
+                }
+        }
+        return str_format("%s    %s) return ;;\n", str_join(&lines, ""), str_join(&others, " | "));
+}
+
+/* A row a command, no parsing in the shell. */
+const char *words_completion(const struct words_table *table) {
+        struct strv text = { 0 }, groups = { 0 };
+        for (const struct words_command *command = table->commands; command->name; command++)
+                if (group_of(command) && !strv_has(&groups, group_of(command)))
+                        strv_add(&groups, group_of(command));
+        strv_add(&text,
+                 str_format("# bash completion of netsetup, made by: netsetup --bash-completion\n"
+                            "_netsetup_names() { netsetup \"$@\" 2>/dev/null | sed '1d; s/ .*//'; }\n"
+                            "_netsetup() {\n"
+                            "  local word=${COMP_WORDS[COMP_CWORD]} words= command= first=1\n"
+                            "  [ \"${COMP_WORDS[1]}\" != plan ] || [ \"$COMP_CWORD\" = 1 ] || first=2\n"
+                            "  [ \"$COMP_CWORD\" -le \"$first\" ] || command=${COMP_WORDS[first]}\n"
+                            "  case $command in %s)\n"
+                            "    [ \"$COMP_CWORD\" -le $((first + 1)) ] || command+=\" ${COMP_WORDS[first + 1]}\" ;;\n"
+                            "  esac\n"
+                            "  case $command in\n"
+                            "    '') words='%s plan --help --version' ;;\n",
+                            str_join(&groups, " | "), complete_commands(table, NULL)));
+        for (size_t i = 0; i < groups.n; i++)
+                strv_add(&text,
+                         str_format("    %s) words='%s' ;;\n", groups.at[i], complete_commands(table, groups.at[i])));
+        for (const struct words_command *command = table->commands; command->name; command++)
+                strv_add(&text,
+                         str_format("    '%s') words=\"%s\" ;;\n", command->name, complete_options(table, command)));
+        strv_add(&text, str_format("  esac\n"
+                                   "  case ${COMP_WORDS[COMP_CWORD - 1]} in\n%s  esac\n"
+                                   "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+                                   "}\n"
+                                   "complete -o default -F _netsetup netsetup\n",
+                                   complete_values(table)));
         return str_join(&text, "");
 }

@@ -39,4 +39,7 @@ int words_read(const struct words_table *table, const struct words_command *comm
 /* The text of --help for one command, or for all with NULL; in the arena. */
 const char *words_help(const struct words_table *table, const struct words_command *command);
 
+/* The completion for bash, with the words that are there when it is asked: ids and networks; in the arena. */
+const char *words_completion(const struct words_table *table);
+
 #endif

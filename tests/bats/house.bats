@@ -30,6 +30,7 @@ setup() {
   [ -s "$place/usr/share/man/man8/rundlet.8" ]
   [ -s "$place/usr/share/man/man8/netsetup.8" ]
   [ -s "$place/usr/share/bash-completion/completions/rundlet" ]
+  [ -s "$place/usr/share/bash-completion/completions/netsetup" ]
   grep -qx 'rundlet = \["/usr/bin/rundlet"\]' "$place/etc/containers/containers.conf.d/50-rundlet.conf"
   grep -qx 'runtime_path = "/usr/bin/rundlet"' "$place/etc/crio/crio.conf.d/50-rundlet.conf"
   cmp "$place"/etc/{containers/containers.conf.d/50-rundlet.conf,../usr/share/rundlet/engines/containers.conf}

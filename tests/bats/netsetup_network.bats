@@ -334,3 +334,42 @@ die() { # PID: and the kernel has taken its links away
   netw gc
   is_clean
 }
+
+@test "network: the completion completes commands, options, ids and networks" {
+  container A
+  netw network create lan --subnet 10.5.0.0/24
+  netw attach web --netns "$A" --network lan
+  mkdir "$BATS_TEST_TMPDIR/bin"
+  printf '#!/bin/sh\nexec "%s" "$@" --root %s\n' "$NETSETUP" "$STATE" >"$BATS_TEST_TMPDIR/bin/netsetup"
+  chmod 755 "$BATS_TEST_TMPDIR/bin/netsetup"
+  net --bash-completion >"$BATS_TEST_TMPDIR/completion"
+  run host env PATH="$BATS_TEST_TMPDIR/bin:$PATH" bash -c '
+    . "$1" && complete -p netsetup >/dev/null || exit 1
+    try() {
+      COMP_WORDS=(netsetup "$@") COMP_CWORD=$# COMPREPLY=()
+      _netsetup
+      echo "$*: ${COMPREPLY[*]}"
+    }
+    try det
+    try --ver
+    try network s
+    try plan att
+    try plan network create --wir
+    try detach w
+    try network show ""
+    try attach web --network l
+    try network create --kind ip
+    try attach web --hosts w' completion "$BATS_TEST_TMPDIR/completion"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 'det: detach' ]
+  [ "${lines[1]}" = '--ver: --version' ]
+  [ "${lines[2]}" = 'network s: show' ]
+  [ "${lines[3]}" = 'plan att: attach' ]
+  [ "${lines[4]}" = 'plan network create --wir: --wireguard' ]
+  [ "${lines[5]}" = 'detach w: web' ]
+  [[ ${lines[6]} == *' --json '*' lan' ]]
+  [ "${lines[7]}" = 'attach web --network l: lan' ]
+  [ "${lines[8]}" = 'network create --kind ip: ipvlan' ]
+  [ "${lines[9]}" = 'attach web --hosts w: ' ]
+}
