@@ -12,10 +12,12 @@ ctr() {
 
 containerd_start() {
   mkdir -p "$ENGINES/containerd"
+  # The handler of another runtime is that of the drop-in, with its program in it.
+  sed "s|$ENGINES/bin/rundlet|$RUNTIME|" "$ENGINES/share/containerd.toml" >"$ENGINES/containerd/drop-in.toml"
   cat >"$ENGINES/containerd/config.toml" <<END
 version = 2
 root = "$ENGINES/containerd/root"
-imports = ["$ENGINES/share/containerd.toml"]
+imports = ["$ENGINES/containerd/drop-in.toml"]
 END
   containerd --config "$ENGINES/containerd/config.toml" </dev/null >>"$ENGINES/log" 2>&1 3>&- 4>&- &
   echo $! >"$ENGINES/containerd/pid"

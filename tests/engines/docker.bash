@@ -12,8 +12,9 @@ docker() {
 
 docker_start() { # [OPTION...]: more words for the command line of dockerd
   mkdir -p "$DOCKER_CONFIG"
-  # The key would go into /etc/docker.
-  jq --arg key "$DOCKER_CONFIG/key.json" '. + {"deprecated-key-path": $key}' "$ENGINES/share/daemon.json" \
+  # The key would go into /etc/docker.  Of itself Docker knows runc alone.
+  jq --arg key "$DOCKER_CONFIG/key.json" --arg name "$NAME" --arg path "$RUNTIME" '. + {"deprecated-key-path": $key} |
+    if $name == "crun" then .runtimes.crun.path = $path else . end' "$ENGINES/share/daemon.json" \
     >"$DOCKER_CONFIG/daemon.json"
   dockerd --config-file "$DOCKER_CONFIG/daemon.json" --default-runtime "$NAME" --data-root "$ENGINES/storage" \
     "$@" </dev/null >>"$ENGINES/log" 2>&1 3>&- 4>&- &

@@ -1,5 +1,5 @@
 # What Docker makes of a whole host with rundlet as its default runtime: networks, images, a swarm, a user namespace for
-# everything; CONTROL=runc is the same with Debian's runc.
+# everything; CONTROL=runc or CONTROL=crun is the same with Debian's.
 # shellcheck shell=bash disable=SC2016,SC2154 # words for other shells, variables of others
 load engines
 load docker
