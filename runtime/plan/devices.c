@@ -40,8 +40,12 @@ static bool can_make_nodes(const struct build *b) {
         return b->probe->is_root && !plan_has_own(b, CLONE_NEWUSER);
 }
 
+static int node_slot(struct build *b, const char *path) {
+        return plan_tree_lane(b) == LANE_CHILD ? SLOT_MOUNT : plan_slot(b->plan, path);
+}
+
 static int bind_node(struct build *b, const char *path) {
-        int slot = plan_tree_lane(b) == LANE_CHILD ? SLOT_MOUNT : plan_slot(b->plan, path);
+        int slot = node_slot(b, path);
         if (slot < 0)
                 return slot;
         plan_tree(b, path, 0, slot);
@@ -60,11 +64,18 @@ static int add_device(struct build *b, size_t index) {
         const char *path = device->path[0] == '/' ? device->path : str_path("/dev", device->path);
         mode_t kind = kind_of(device->type), mode = device->file_mode.set ? device->file_mode.v & 07777 : 0666;
         b->plan->place = str_format("linux.devices[%zu]", index);
-        if (kind != S_IFIFO && !can_make_nodes(b))
-                return bind_node(b, path);
+        bool is_bound = kind != S_IFIFO && !can_make_nodes(b);
+        int slot = SLOT_NONE;
+        if (is_bound) {
+                slot = node_slot(b, path);
+                if (slot < 0)
+                        return slot;
+                plan_tree(b, path, 0, slot);
+        }
         dev_t dev = kind == S_IFIFO ? 0 : makedev((unsigned)device->major.v, (unsigned)device->minor.v);
-        plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT, .a = plan_text(b->plan, path),
-                 .flags = NODE(kind | mode | NODE_EXACT, dev), .more = IDS(device->uid.v, device->gid.v));
+        plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT, .into = (int16_t)slot,
+                 .a = plan_text(b->plan, path), .flags = NODE(kind | mode | NODE_EXACT, dev),
+                 .more = IDS(device->uid.v, device->gid.v));
         return 0;
 }
 

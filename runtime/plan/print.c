@@ -327,11 +327,12 @@ static void print_readonly(struct out *out, const struct step *step) {
 
 static void print_node(struct out *out, const struct step *step) {
         uint32_t mode = LOW32(step->flags), dev = HIGH32(step->flags);
-        say(out, " %s %s %u:%u %04o owner %u:%u", path_at(out, step->a),
-            S_ISBLK(mode)    ? "b"
-            : S_ISFIFO(mode) ? "p"
-                             : "c",
-            major(dev), minor(dev), mode & 07777, LOW32(step->more), HIGH32(step->more));
+        const char *kind = S_ISBLK(mode) ? "b" : S_ISFIFO(mode) ? "p" : "c";
+        say(out, " %s %s %u:%u", path_at(out, step->a), kind, major(dev), minor(dev));
+        if (step->into == SLOT_NONE)
+                say(out, " %04o owner %u:%u", mode & 07777, LOW32(step->more), HIGH32(step->more));
+        else
+                put(out, " as the host's");
 }
 
 static void print_link(struct out *out, const struct step *step) {

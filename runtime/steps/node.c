@@ -20,26 +20,56 @@ static bool is_device(int fd, unsigned major_number, unsigned minor_number) {
                status.stx_rdev_major == major_number && status.stx_rdev_minor == minor_number;
 }
 
+static bool is_equal(const struct statx *status, mode_t mode, uint32_t dev) {
+        return is_mode(status, mode & S_IFMT) && (is_mode(status, S_IFIFO) || (status->stx_rdev_major == MAJOR(dev) &&
+                                                                               status->stx_rdev_minor == MINOR(dev)));
+}
+
 /* Is there a node of this type and number already? */
 static bool is_equal_node(int dir, const char *name, mode_t mode, uint32_t dev) {
         struct statx status;
         sysfd fd = open_here(dir, name, O_PATH);
-        if (fd < 0 || sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status) < 0 || !is_mode(&status, mode & S_IFMT))
-                return false;
-        return is_mode(&status, S_IFIFO) ||
-               (status.stx_rdev_major == MAJOR(dev) && status.stx_rdev_minor == MINOR(dev));
+        return fd >= 0 && sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status) >= 0 &&
+               is_equal(&status, mode, dev);
+}
+
+/* What is there, or an empty file made there.  The last component is never followed. */
+static int open_or_make(int dir, const char *name, struct statx *ret_status) {
+        sysfd made = (int)sys_openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (made < 0 && made != -EEXIST)
+                return made;
+        sysfd fd = open_here(dir, name, O_PATH);
+        long r = fd < 0 ? fd : sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, ret_status);
+        return r < 0 ? (int)r : sys_take(&fd);
+}
+
+/* The empty file may be there from an earlier time. */
+static int lay_over(int dir, const char *name, const struct step *step, int node) {
+        mode_t mode = LOW32(step->flags) & ~NODE_EXACT;
+        struct statx status;
+        long r = sys_statx(node, "", WHOLE_NAME, STATX_BASIC_STATS, &status);
+        if (r < 0 || !is_equal(&status, mode, HIGH32(step->flags)))
+                return r < 0 ? (int)r : -ENODEV;
+        sysfd target = open_or_make(dir, name, &status);
+        if (target < 0)
+                return target;
+        if (!is_equal(&status, mode, HIGH32(step->flags)) && (!is_mode(&status, S_IFREG) || status.stx_size))
+                return -EEXIST;
+        return (int)sys_move_mount(node, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 int step_node(const struct step *step, struct context *context) {
         const char *path = step_text(context, step->a), *name;
         mode_t mode = LOW32(step->flags) & ~NODE_EXACT;
         uint32_t dev = HIGH32(step->flags);
-        int root = slot_fd(context, step->slot);
-        if (root < 0 || !path)
-                return root < 0 ? root : -EINVAL;
+        int root = slot_fd(context, step->slot), node = step->into == SLOT_NONE ? -1 : slot_fd(context, step->into);
+        if (root < 0 || !path || (step->into != SLOT_NONE && node < 0))
+                return -EBADF;
         sysfd parent = open_parent_in(root, path, 0755, &name);
         if (parent < 0)
                 return parent;
+        if (node >= 0)
+                return lay_over(parent, name, step, node);
         long r = sys_mknodat(parent, name, mode, dev);
         if (r == -EEXIST) {
                 if (is_equal_node(parent, name, mode, dev))
@@ -125,31 +155,17 @@ int step_pty(const struct step *step, struct context *context) {
         return r < 0 ? (int)r : slot_put(context, step->into, sys_take(&terminal));
 }
 
-/* The last component is opened or made, never followed. */
-static int open_console(int root, const char *path) {
-        struct statx status;
-        const char *name;
-        sysfd parent = open_parent_in(root, path, 0755, &name);
-        if (parent < 0)
-                return parent;
-        sysfd made = (int)sys_openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (made < 0 && made != -EEXIST)
-                return made;
-        sysfd fd = open_here(parent, name, O_PATH);
-        long r = fd < 0 ? fd : sys_statx(fd, "", WHOLE_NAME, STATX_BASIC_STATS, &status);
-        if (r < 0)
-                return (int)r;
-        return is_mode(&status, S_IFLNK) ? -ELOOP : sys_take(&fd);
-}
-
 int step_console(const struct step *step, struct context *context) {
         const char *path = step_text(context, step->a);
         int root = slot_fd(context, step->slot), terminal = slot_fd(context, SLOT_TTY);
+        struct statx status;
+        const char *name;
         if (root < 0 || terminal < 0 || !path)
                 return -EBADF;
-        sysfd target = open_console(root, path);
-        if (target < 0)
-                return target;
+        sysfd parent = open_parent_in(root, path, 0755, &name);
+        sysfd target = parent < 0 ? parent : open_or_make(parent, name, &status);
+        if (target < 0 || is_mode(&status, S_IFLNK))
+                return target < 0 ? target : -ELOOP;
         sysfd tree = (int)sys_open_tree(terminal, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
         if (tree < 0)
                 return tree;

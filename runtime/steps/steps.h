@@ -60,7 +60,8 @@ enum step_kind {
         STEP_MASK,   /* cover a in slot: a folder by a clone of SLOT_EMPTY, else by one of SLOT_NULL; absent is fine */
         STEP_READONLY, /* bind a in slot over itself with attributes flags set, recursively; absent is fine */
         STEP_NODE,  /* make device or fifo a in slot: flags NODE(mode, dev), more: IDS(uid, gid); an equal one stays,
-                     * another file makes room, or with NODE_EXACT in the mode is an error */
+                     * another file makes room, or with NODE_EXACT in the mode is an error; with into: that node of the
+                     * host, when it is the one, is laid over a, which may be an empty file or be made as one */
         STEP_LINK,  /* make symbolic link a in slot pointing to b; an existing entry is left alone */
         STEP_WRITE, /* one write(2) of b to kernel file a below the folder in slot; flags: O_ flags beside O_WRONLY */
         STEP_PIVOT, /* pivot_root into slot, detach the old root, chdir "/" */

@@ -452,6 +452,36 @@ zero character special file 1:5 666 0:0'
   [ "$output" = "$expected" ]
 }
 
+@test "with a user namespace a device is the host's, which must be the one of the config; what the image has there stays" {
+  node=$BATS_TEST_TMPDIR/node place=$BUNDLE/rootfs$BATS_TEST_TMPDIR/node
+  mknod "$node" c 1 5
+  mkdir -p "${place%/node}"
+  chmod 755 "$BUNDLE"
+  config --arg path "$node" '.linux.namespaces += [{type: "user"}] | .linux.devices = [{path: $path, type: "c", major: 1, minor: 5}]
+    | .linux.uidMappings = [{containerID: 0, hostID: 0, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+  for _ in new left; do
+    [ "$(run_payload stat -c '%F %t:%T' "$node")" = 'character special file 1:5' ]
+    [ -f "$place" ] && [ ! -s "$place" ]
+  done
+  rm "$place"
+  echo kept >"$BUNDLE/rootfs/kept"
+  for entry in 'echo text >' 'ln -s /kept' 'mkdir' 'mknod -m 600 @ c 1 3; :'; do
+    eval "${entry/@/\"$place\"} \"$place\""
+    before=$(stat -c '%F %i %s %t:%T' "$place")
+    run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
+    echo "$entry: $output"
+    is_refused "linux.devices[0]: node $node c 1:5 as the host's: File exists"
+    [ "$(stat -c '%F %i %s %t:%T' "$place")" = "$before" ]
+    rm -r "$place"
+  done
+  [ "$(cat "$BUNDLE/rootfs/kept")" = kept ]
+  rm "$node"
+  mknod "$node" c 1 3
+  run rundlet run --bundle "$BUNDLE" "$ID" </dev/null
+  is_refused "linux.devices[0]: node $node c 1:5 as the host's: No such device"
+  [ ! -e "$place" ]
+}
+
 @test "nothing is made in a /dev that is bound from elsewhere" {
   mkdir "$SOURCE"
   mount -t tmpfs -o mode=755 dev "$SOURCE"
