@@ -122,6 +122,17 @@ static int remove_rdt(const struct container_record *record) {
         return rdt_remove(mount, record->rdt_group, record->rdt_monitor, record->rdt_made);
 }
 
+static int remove_unrecorded_rdt(const struct oci_config *config, const char *id) {
+        autofd mount = -1;
+        if (!config || !config->linux_ || !config->linux_->intel_rdt)
+                return 0;
+        if (rdt_open(&mount) < 0) {
+                err_clear();
+                return 0;
+        }
+        return rdt_remove_unrecorded(mount, config->linux_->intel_rdt, id);
+}
+
 static void run_poststop(const struct oci_config *config, const struct oci_state *state) {
         if (config)
                 (void)timing_phase("hooks", hooks_poststop(config->hooks, state, state->bundle));
@@ -197,6 +208,8 @@ static int remove_remains(struct store *store, const char *id) {
         if (config)
                 state.annotations = config->annotations;
         r = remove_labelled(entry.path);
+        if (r == 0)
+                r = remove_unrecorded_rdt(config, entry.id);
         if (r == 0)
                 remove_as_owners(&entry, config);
         if (r == 0)

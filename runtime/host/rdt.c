@@ -259,6 +259,21 @@ int rdt_make(int mount, const struct plan_rdt *rdt, struct rdt_made *ret) {
         return r < 0 ? r : rdt_set(mount, rdt->group, rdt, NULL);
 }
 
+static bool has_tasks(int mount, const char *group) {
+        char *tasks;
+        int r = read_file_at(mount, group_file(group, "tasks"), SCHEMATA_MAX, &tasks, NULL);
+        if (r < 0)
+                err_clear();
+        return r == 0 ? *tasks : r != -ENOENT;
+}
+
+/* A monitoring group of that name is always the container's: to make one that is there already is an error. */
+int rdt_remove_unrecorded(int mount, const struct oci_intel_rdt *config, const char *id) {
+        bool is_own;
+        const char *group = plan_rdt_group(config, id, &is_own);
+        return rdt_remove(mount, group, config->enable_monitoring.v ? id : NULL, is_own && !has_tasks(mount, group));
+}
+
 static int add_task(int mount, const char *folder, pid_t pid) {
         const char *text = str_format("%d\n", (int)pid);
         int r = write_file_at(mount, group_file(folder, "tasks"), text, strlen(text));

@@ -34,6 +34,10 @@ void rdt_restore(int mount, const char *group, const char *before);
 /* Removes the monitoring group of a group, and the group when is_own; absent is fine. */
 int rdt_remove(int mount, const char *group, const char *monitor, bool is_own);
 
+/* The same for the groups that config asks for when no record says who made them: one of the container's own name stays
+ * when anybody is in it. */
+int rdt_remove_unrecorded(int mount, const struct oci_intel_rdt *config, const char *id);
+
 /* Does schemata, as the kernel writes it, give everything that line asks for?  Pure. */
 bool rdt_matches(const char *schemata, const char *line);
 

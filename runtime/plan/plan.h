@@ -226,6 +226,8 @@ int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root prop
 int plan_net_devices(struct build *b); /* netdevices.c: linux.netDevices -> net_devices */
 int plan_rdt(struct build *b);         /* rdt.c: linux.intelRdt -> rdt */
 void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt); /* rdt.c: its schemas, in order */
+/* rdt.c: the name of the group, and whether it is the container's own name */
+const char *plan_rdt_group(const struct oci_intel_rdt *config, const char *id, bool *ret_is_own);
 int plan_hooks(struct build *b);         /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b);   /* hooks.c: startContainer */
 int plan_process(struct build *b);       /* process.c: keyring, session, stdio, limits, labels */

@@ -25,20 +25,24 @@ void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt) {
                 add_line(rdt, config->schemata.at[i], str_format(PLACE "schemata[%zu]", i), false);
 }
 
+const char *plan_rdt_group(const struct oci_intel_rdt *config, const char *id, bool *ret_is_own) {
+        const char *clos = config->clos_id && *config->clos_id ? config->clos_id : NULL;
+        *ret_is_own = !clos;
+        return !clos ? id : str_eq(clos, "/") ? "." : clos;
+}
+
 int plan_rdt(struct build *b) {
         const struct oci_intel_rdt *config = b->config->linux_ ? b->config->linux_->intel_rdt : NULL;
         if (!config)
                 return 0;
         struct plan_rdt *rdt = b->plan->rdt = arena_alloc(sizeof(*rdt));
-        const char *clos = config->clos_id && *config->clos_id ? config->clos_id : NULL;
-        const char *why = clos ? NULL : oci_shape_clos_id(b->options->id);
+        rdt->group = plan_rdt_group(config, b->options->id, &rdt->is_own);
+        const char *why = rdt->is_own ? oci_shape_clos_id(b->options->id) : NULL;
         if (why)
                 return fail_words(EINVAL, "linux.intelRdt: a group with the container's name: %s: %s", b->options->id,
                                   why);
         plan_rdt_lines(config, rdt);
-        rdt->is_own = !clos;
-        rdt->may_make = !clos || rdt->lines.n > 0;
-        rdt->group = !clos ? b->options->id : str_eq(clos, "/") ? "." : clos;
+        rdt->may_make = rdt->is_own || rdt->lines.n > 0;
         rdt->monitor = config->enable_monitoring.v ? b->options->id : NULL;
         return 0;
 }

@@ -159,6 +159,23 @@ static void test_monitor(void) {
         CHECK(!rdt_monitor_exists(root, ".", "web"));
 }
 
+/* What delete does when the record cannot be read. */
+static void test_unrecorded(void) {
+        struct oci_intel_rdt own = { .enable_monitoring = { true, true } }, named = { .clos_id = "gold" };
+        folder("web");
+        folder("web/mon_groups");
+        folder("web/mon_groups/web");
+        put("web/tasks", "42\n");
+        CHECK_INT(rdt_remove_unrecorded(root, &own, "web"), 0);
+        CHECK(rdt_exists(root, "web") && !rdt_monitor_exists(root, "web", "web"));
+        CHECK_INT(unlinkat(root, "web/tasks", 0), 0);
+        CHECK_INT(unlinkat(root, "web/mon_groups", AT_REMOVEDIR), 0);
+        CHECK_INT(rdt_remove_unrecorded(root, &own, "web"), 0);
+        CHECK(!rdt_exists(root, "web"));
+        CHECK_INT(rdt_remove_unrecorded(root, &named, "web"), 0);
+        CHECK(rdt_exists(root, "gold"));
+}
+
 static void test_update(void) {
         const char *before = NULL;
         folder("up");
@@ -186,6 +203,7 @@ int main(void) {
         test_existing_group();
         test_refused();
         test_monitor();
+        test_unrecorded();
         test_update();
         root = fd_close(root);
         autofd tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
