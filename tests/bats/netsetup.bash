@@ -51,8 +51,12 @@ inside() { # PID COMMAND...
   nsenter --net --target "$pid" -- "$@"
 }
 
-reaches() { # PID ADDRESS
-  inside "$1" ping -c 1 -W $((2 * ${SLOW:-1})) "$2"
+reaches() { # PID ADDRESS: asks every second until there is an answer, since what asks for the neighbour may be lost
+  inside "$1" ping -c 1 -w $((10 * ${SLOW:-1})) "$2"
+}
+
+reaches_not() { # PID ADDRESS: a short wait, for what must not come
+  ! inside "$1" ping -c 1 -W "${SLOW:-1}" "$2" >/dev/null
 }
 
 # All that could be left over: links, addresses, routes and flags of the host, and of the container $1.

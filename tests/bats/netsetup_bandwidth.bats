@@ -41,12 +41,15 @@ meets() { # RATE FLOW-ARGUMENT...
   return 1
 }
 
-faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate
+faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate, in one of three tries
   local rate=$1 got
   shift
-  got=$(flow "$@")
-  echo "$got bit/s"
-  [ "$got" -gt "$rate" ]
+  for _ in 1 2 3; do
+    got=$(flow "$@") || { echo "$got"; continue; }
+    echo "$got bit/s"
+    [ "$got" -le "$rate" ] || return 0
+  done
+  return 1
 }
 
 @test "bandwidth: both directions, each its own, IPv4 and IPv6" {

@@ -33,10 +33,6 @@ link_of() { # ID
   net plan attach "$1" --netns 1 --bridge br1 | sed -n 's/.* no link is called //p'
 }
 
-reaches_not() { # PID ADDRESS: a short wait, for what must not come
-  ! inside "$1" ping -c 1 -W "${SLOW:-1}" "$2" >/dev/null
-}
-
 # A server that answers every connection with the address of who asks: answer PID TCP4-LISTEN:80
 answer() { # PID ADDRESS-OF-SOCAT
   inside "$1" socat "$2,fork,reuseaddr" SYSTEM:'read -r line; echo peer $SOCAT_PEERADDR' </dev/null >/dev/null 2>&1 3>&- 4>&- &

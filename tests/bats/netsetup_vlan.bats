@@ -22,10 +22,6 @@ links() {
   host ip -j link | jq -r '[.[].ifname] | join(" ")'
 }
 
-reaches_not() { # PID ADDRESS
-  ! inside "$1" ping -c 1 -W "${SLOW:-1}" "$2" >/dev/null
-}
-
 # Who asks for the address, as a container hears it, goes to a file of its own.
 asked() { # PID ADDRESS
   nsenter --net --target "$1" -- tcpdump -l --immediate-mode -n -i eth0 "arp and host $2" \
