@@ -132,6 +132,7 @@ struct json_read_options {
         struct strv *errors;    /* when not NULL: reading goes on after an error where it can, and each is added here
                                  * (`check` says everything at once); the first is also the error record */
         const char *in;         /* where the document belongs, in front of places ("linux.resources"); NULL: nowhere */
+        const char *file;       /* named where the text is no JSON; NULL: the caller does so */
 };
 
 /* Reads text (size bytes, need not be NUL-terminated) as one object of the type into *ret, which is zeroed first.  All

@@ -512,7 +512,8 @@ static int fail_syntax(struct reader *r, size_t offset, const char *why) {
                 column = r->text[i] == '\n' ? 1 : column + 1;
                 line += r->text[i] == '\n';
         }
-        (void)complain_text(r, str_format("line %zu column %zu: invalid JSON: %s", line, column, why));
+        const char *file = r->options->file ? str_format("%s: ", str_printable(r->options->file)) : "";
+        (void)complain_text(r, str_format("%sline %zu column %zu: invalid JSON: %s", file, line, column, why));
         return -EBADMSG;
 }
 

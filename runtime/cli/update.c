@@ -139,6 +139,8 @@ static int read_resources(const struct update_options *options, struct oci_resou
         size_t size;
         int r = options->resources ? json_of_file(options->resources, &text, &size)
                                    : json_of_options(options, &text, &size);
+        if (options->resources)
+                reading.file = str_format("--resources %s", options->resources);
         if (r == 0)
                 r = json_read(text, size, &oci_resources_type, &reading, ret);
         for (size_t i = 0; r == 0 && i < warnings.n; i++)

@@ -31,6 +31,10 @@ const char *path_absolute(const char *path) {
 
 /* -- the config -- */
 
+static const char *config_name(const struct container_options *options) {
+        return options->config ? options->config : "config.json";
+}
+
 static int read_config(const struct container_options *options, struct prepared *p) {
         const char *path = options->config ? path_absolute(options->config) : str_path(p->bundle, "config.json");
         int r = read_file_at(AT_FDCWD, path, JSON_MAX_SIZE, &p->config_text, &p->config_size);
@@ -95,7 +99,9 @@ static void keep_changes(const struct container_options *options, struct prepare
 
 int prepare_config(const struct container_options *options, struct prepared *ret) {
         struct strv warnings = { 0 };
-        struct json_read_options reading = { .strict = options->strict, .warnings = &warnings };
+        struct json_read_options reading = { .strict = options->strict,
+                                             .warnings = &warnings,
+                                             .file = config_name(options) };
         struct prepared p = { .bundle = path_absolute(options->bundle ? options->bundle : ".") };
         int r = read_config(options, &p);
         if (r == 0)
@@ -201,7 +207,9 @@ int container_plan(const struct container_options *options, struct plan **ret) {
 
 static int check_all(const struct container_options *options, struct prepared *p, struct strv *errors,
                      struct strv *warnings) {
-        struct json_read_options reading = { .strict = options->strict, .warnings = warnings, .errors = errors };
+        struct json_read_options reading = {
+                .strict = options->strict, .warnings = warnings, .errors = errors, .file = config_name(options)
+        };
         int r = read_config(options, p);
         if (r == 0)
                 r = oci_config_read(p->config_text, p->config_size, &reading, &p->config);

@@ -183,16 +183,52 @@ static int add_bind_of_host(struct build *b, struct work *w, const char *host) {
         return add_bind_of(b, w, host);
 }
 
-/* Changes an existing mount: only its attributes, which is what a read-only remount of a bind means. */
+static bool is_remount(const struct oci_mount *mount) {
+        return strv_has(&mount->options, "remount");
+}
+
+/* The mount that a remount means: the last one before it of the same destination. */
+static size_t remounted(const struct build *b, size_t index) {
+        const struct oci_mount *mounts = b->config->mounts.at;
+        size_t i = index;
+        while (i-- > 0)
+                if (!is_remount(&mounts[i]) && str_eq(mounts[i].destination, mounts[index].destination))
+                        return i;
+        return SIZE_MAX;
+}
+
+static bool is_tmpfs(const struct oci_mount *mount) {
+        return mount->type && str_eq(mount->type, "tmpfs") && !mount_opts_parse(&mount->options).is_bind;
+}
+
+/* Nodes and mount points may yet have to be made in it: read-only comes last. */
+static void set_readonly_late(struct build *b, int slot) {
+        struct u32v *late = &b->late_readonly;
+        late->at = arena_grow(late->at, late->n * sizeof(*late->at), (late->n + 1) * sizeof(*late->at));
+        late->at[late->n++] = (uint32_t)slot;
+}
+
+/* Changes an existing mount: only its attributes, which is what a read-only remount of a bind means.  Options of the
+ * file system, which others may have mounted too, are taken only for a tmpfs of the config's own, which add_fs() has
+ * made with them: by its name it might no longer be found. */
 static int add_remount(struct build *b, struct work *w) {
-        if (w->opts.data.n)
+        size_t of = remounted(b, w->index);
+        bool is_own_tmpfs = of != SIZE_MAX && is_tmpfs(&b->config->mounts.at[of]);
+        if (w->opts.data.n && !is_own_tmpfs)
                 return fail_words(EINVAL, "mounts[%zu].options: %s: remount changes only attributes of the mount",
                                   w->index, w->opts.data.at[0]);
-        w->slot = SLOT_MOUNT;
+        bool is_late = is_own_tmpfs && ((w->opts.self.set | w->opts.tree.set) & MOUNT_ATTR_RDONLY);
+        w->slot = is_late ? plan_slot(b->plan, str_format("mount %zu", w->index)) : SLOT_MOUNT;
+        if (w->slot < 0)
+                return w->slot;
+        w->opts.self.set &= ~(uint64_t)(is_late ? MOUNT_ATTR_RDONLY : 0);
+        w->opts.tree.set &= ~(uint64_t)(is_late ? MOUNT_ATTR_RDONLY : 0);
         plan_add(b->plan, LANE_CHILD, STEP_OPEN, .slot = SLOT_ROOT, .into = w->slot,
                  .a = plan_text(b->plan, w->destination), .flags = O_PATH);
         add_attrs(b, LANE_CHILD, w->slot, &w->opts);
         add_propagation(b, w);
+        if (is_late)
+                set_readonly_late(b, w->slot);
         return 0;
 }
 
@@ -230,6 +266,19 @@ static struct strv data_options(struct build *b, const struct work *w) {
         return list;
 }
 
+/* What remounts of a tmpfs will say of it; the last word counts. */
+static void add_later_options(struct build *b, const struct work *w, struct strv *list) {
+        for (size_t i = w->index + 1; b->has_remounts && i < b->config->mounts.n; i++) {
+                const struct oci_mount *later = &b->config->mounts.at[i];
+                if (!is_remount(later) || remounted(b, i) != w->index)
+                        continue;
+                struct strv data = data_options(
+                        b, &(struct work){ .type = w->type, .opts = mount_opts_parse(&later->options), .index = i });
+                for (size_t j = 0; j < data.n; j++)
+                        strv_add(list, data.at[j]);
+        }
+}
+
 static struct strv fs_options(struct build *b, const struct work *w, const struct virtual_fs *virtual_fs) {
         struct strv list = { 0 }, data = data_options(b, w);
         const char *context = plan_mount_context(b);
@@ -239,6 +288,8 @@ static struct strv fs_options(struct build *b, const struct work *w, const struc
                 strv_add(&list, "ro");
         for (size_t i = 0; i < data.n; i++)
                 strv_add(&list, data.at[i]);
+        if (str_eq(w->type, "tmpfs"))
+                add_later_options(b, w, &list);
         if (context && (!virtual_fs || virtual_fs->is_labelled))
                 strv_add(&list, context);
         return list;
@@ -264,13 +315,6 @@ static int add_overlay_of_names(struct build *b, struct work *w) {
         add_attrs(b, LANE_CHILD, w->slot, &w->opts);
         add_propagation(b, w);
         return 0;
-}
-
-/* Nodes and mount points may yet have to be made in it: read-only comes last. */
-static void set_readonly_late(struct build *b, int slot) {
-        struct u32v *late = &b->late_readonly;
-        late->at = arena_grow(late->at, late->n * sizeof(*late->at), (late->n + 1) * sizeof(*late->at));
-        late->at[late->n++] = (uint32_t)slot;
 }
 
 /* A file system that shows a namespace which the parent entered for the child is the parent's to make: its owner is not
@@ -367,6 +411,8 @@ static int add_mount(struct build *b, size_t index) {
 }
 
 int plan_mounts(struct build *b) {
+        for (size_t i = b->first_mount; i < b->config->mounts.n; i++)
+                b->has_remounts |= is_remount(&b->config->mounts.at[i]);
         for (size_t i = b->first_mount; i < b->config->mounts.n; i++) {
                 int r = add_mount(b, i);
                 if (r < 0)

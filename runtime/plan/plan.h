@@ -131,6 +131,7 @@ struct build {
         int mounts_of;             /* slot of the mount namespace that is shared; 0: none */
         bool confines_itself;      /* a ruleset of Landlock waits in SLOT_RULESET */
         struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
+        bool has_remounts;         /* among config->mounts */
         size_t first_mount;        /* the first of config->mounts that is meant; 0: all */
         bool is_entering;          /* a running container is entered: copies of host trees are made before that */
         size_t copies_at; /* is_entering, not root: where in the child lane the host's trees are still to be seen */

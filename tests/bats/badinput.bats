@@ -44,7 +44,7 @@ bad_configs() {
   good=$(cat "$BUNDLE/config.json")
   while IFS= read -r text; do
     printf '%b' "$text" >"$BUNDLE/config.json"
-    bad "line 1 column "
+    bad "config.json: line 1 column "
   done < <(sampled 5 <<-'EOT'
 	
 	{

@@ -374,11 +374,13 @@ inner
   config '.root.readonly = true | (.mounts[] | select(.destination == "/dev")).options += ["ro"]'
   mkdir "$SOURCE"
   add_mount /mnt bind "$SOURCE" bind
+  config '.mounts += [{destination: "/dev/shm", options: ["remount", "size=3m,nr_inodes=50", "nodev"]}]'
   run_payload sh -c 'cat /proc/self/mountinfo; for f in /x /etc/x /bin/x /dev/x /mnt/x /dev/shm/x; do
     (echo 1 >$f) 2>/dev/null && echo "wrote $f"; done; echo gone >/dev/null && ls /dev; mknod /dev/n c 1 3 2>&1' >"$OUT" || true
   cat "$OUT"
   has_options / +ro
   has_options /dev +ro
+  grep -q " /dev/shm rw,nosuid,nodev,.* rw,size=3072k,nr_inodes=50" "$OUT"
   [ "$(grep '^wrote' "$OUT" | tr '\n' ' ')" = "wrote /mnt/x wrote /dev/shm/x " ]
   grep -qx urandom "$OUT"
   grep -qx ptmx "$OUT"

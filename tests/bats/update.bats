@@ -106,6 +106,7 @@ refused_json() { # WORDS JSON
   refused "--memory: much: a size like 512M, or -1 is expected" update --memory much "$ID"
   refused "--memory: 1e3: " update --memory 1e3 "$ID"
   refused "--cpu-share: -k: a number is expected" update --cpu-share=-k "$ID"
+  refused "--resources -: line 1 column 2: invalid JSON: " update -r - "$ID" <<<'{'
   refused "linux.resources.cpu.shares: -5 is out of range" update --cpu-share -5 "$ID"
   refused "linux.resources.memory.limit: -2 is out of range" update -r - "$ID" <<<'{"memory": {"limit": -2}}'
   refused "linux.resources.cpu.cpus: " update --cpuset-cpus 0-x "$ID"
