@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 struct exec_command_options {
         struct exec_options exec;
@@ -38,17 +37,6 @@ static int read_process(const char *path, struct oci_process **ret) {
                 log_warning("%s", warnings.at[i]);
         *ret = process;
         return 0;
-}
-
-/* The container's own config, as it was at create. */
-static int read_config(const char *root, const char *id, struct oci_config **ret) {
-        autocontainer container = CONTAINER_NONE;
-        char *text;
-        size_t size;
-        int r = container_open(root, id, LOCK_SH, &container);
-        if (r >= 0)
-                r = store_load_config(&container.entry, &text, &size);
-        return r < 0 ? r : oci_config_read(text, size, &(struct json_read_options){ 0 }, ret);
 }
 
 /* Digits only: a number is never looked up as a name. */
@@ -133,38 +121,41 @@ static int apply_options(const struct exec_command_options *options, const struc
         return r < 0 ? r : oci_check_process(process, NULL, NULL);
 }
 
-static int make_process(const struct globals *globals, const struct exec_command_options *options,
-                        const struct strv *arguments, struct oci_process **ret) {
-        if (options->process && arguments->n > 1)
-                return fail_words(EINVAL, "exec: a command and --process exclude each other");
-        if (options->process)
-                return read_process(options->process, ret);
-        if (arguments->n < 2)
-                return fail_words(EINVAL,
-                                  "exec: what to execute is missing: rundlet exec %s COMMAND, or --process FILE",
-                                  arguments->at[0]);
-        struct oci_config *config;
-        int r = read_config(globals->root, arguments->at[0], &config);
-        if (r < 0)
-                return r;
-        *ret = config->process;
-        return apply_options(options, arguments, config->process);
+/* What is asked for, of the container's own process. */
+struct asked {
+        const struct exec_command_options *options;
+        const struct strv *arguments;
+};
+
+static int choose(const struct oci_config *config, const void *data, struct oci_process **ret) {
+        const struct asked *asked = data;
+        struct oci_process *process = arena_alloc(sizeof *process);
+        *process = *config->process;
+        int r = apply_options(asked->options, asked->arguments, process);
+        if (r >= 0)
+                *ret = process;
+        return r;
 }
 
 static int run(const struct globals *globals, const void *options, const struct strv *arguments) {
         const struct exec_command_options *command = options;
-        struct oci_process *process = NULL;
-        int r = make_process(globals, command, arguments, &process);
-        if (r < 0)
-                return r;
-        if (command->terminal)
-                process->terminal = true;
+        const struct asked asked = { command, arguments };
         struct exec_options exec = command->exec;
         exec.root = globals->root;
         exec.id = arguments->at[0];
-        exec.process = process;
-        int status = 0;
-        r = container_exec(&exec, &status);
+        exec.choose = choose;
+        exec.data = &asked;
+        if (command->process && arguments->n > 1)
+                return fail_words(EINVAL, "exec: a command and --process exclude each other");
+        if (!command->process && arguments->n < 2)
+                return fail_words(EINVAL,
+                                  "exec: what to execute is missing: rundlet exec %s COMMAND, or --process FILE",
+                                  arguments->at[0]);
+        int status = 0, r = command->process ? read_process(command->process, &exec.process) : 0;
+        if (r >= 0 && command->process && command->terminal)
+                exec.process->terminal = true;
+        if (r >= 0)
+                r = container_exec(&exec, &status);
         return r < 0 ? r : status;
 }
 

@@ -33,9 +33,13 @@ struct container_options {
         enum cgroup_driver driver; /* --cgroup-manager, --systemd-cgroup */
 };
 
+typedef int exec_chooser(const struct oci_config *config, const void *data, struct oci_process **ret_process);
+
 struct exec_options {
         const char *root, *id;
-        struct oci_process *process; /* complete, from options or file; a terminal in the foreground gets our size */
+        struct oci_process *process; /* complete, from a file; a terminal in the foreground gets our size */
+        exec_chooser *choose;        /* without it: makes it of the container's config as it was at create, */
+        const void *data;            /* with this */
         const char *pid_file, *console_socket, *pidfd_socket, *cgroup;
         bool detach, ignore_paused, no_subreaper;
         unsigned preserve_fds;

@@ -345,10 +345,17 @@ static int commit(struct creation *c) {
                 r = tell_pidfd(c);
         /* run: its startContainer hooks are next. */
         c->hooks_ran = c->hooks_ran || !c->waits_for_start;
-        if (r == 0)
-                r = spawn_go(&c->child);
-        /* create: init lets go of the socket once it no longer dies with us; run: execve closes it. */
-        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&c->child));
+        return r < 0 ? r : spawn_go(&c->child);
+}
+
+/* Where its pid is known at once and nobody else is told anything, the record is written while the child makes its
+ * mounts, and the child need not wait for us.  It dies with us until it has heard that and all before went well; a
+ * failure of its own is undone as ever. */
+static bool may_go_early(const struct creation *c) {
+        const struct plan *plan = c->prepared.plan;
+        return !plan->has_hooks_barrier && !plan->joins_pidns && !plan->count[LANE_READY] && !plan->rdt &&
+               !c->prepared.config->hooks && c->state < 0 && c->notify_state < 0 && !c->options->pid_file &&
+               !c->options->pidfd_socket && !oci_annotation(c->prepared.config, RECEIVER);
 }
 
 static int check_terminal(const struct creation *c) {
@@ -372,9 +379,14 @@ int creation_bring_up(struct creation *c) {
                 r = spawn_init(c);
         if (r == 0)
                 r = pass_hooks_barrier(c);
-        if (r == 0)
-                r = timing_phase("child", spawn_await(&c->child, MESSAGE_READY));
-        return r < 0 ? r : commit(c);
+        if (r < 0)
+                return r;
+        bool is_early = may_go_early(c);
+        r = timing_phase("child", spawn_await_ready(&c->child, is_early ? commit(c) : 0));
+        if (r == 0 && !is_early)
+                r = commit(c);
+        /* create: init lets go of the socket once it no longer dies with us; run: execve closes it. */
+        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&c->child));
 }
 
 /* -- ownership -- */

@@ -17,6 +17,7 @@ struct entering {
         const struct exec_options *options; /* its paths are absolute */
         struct container container;
         struct oci_config *config;
+        struct oci_process *process;
         struct plan *plan;
         struct cgroup cgroup;
         struct child child;
@@ -35,6 +36,7 @@ static void entering_release(struct entering *e) {
 
 static void entering_init(struct entering *e, const struct exec_options *options) {
         *e = (struct entering){ .options = options,
+                                .process = options->process,
                                 .container = CONTAINER_NONE,
                                 .cgroup = CGROUP_NONE,
                                 .child = CHILD_NONE,
@@ -44,13 +46,18 @@ static void entering_init(struct entering *e, const struct exec_options *options
                 e->slot[i] = -1;
 }
 
+static int choose_process(struct entering *e) {
+        int r = container_config(&e->container.entry, &e->config);
+        return r < 0 || e->process ? r : e->options->choose(e->config, e->options->data, &e->process);
+}
+
 static int check_status(const struct entering *e) {
         enum container_status status = e->container.status;
         if (status == CONTAINER_STOPPED || status == CONTAINER_CREATING)
                 return fail_words(ESRCH, "cannot exec in a %s container", container_status_name(status));
         if (status == CONTAINER_PAUSED && !e->options->ignore_paused)
                 return fail_words(EBUSY, "cannot exec in a paused container (use --ignore-paused)");
-        return prepare_terminal(e->options->process, e->options->console_socket, !e->options->detach);
+        return prepare_terminal(e->process, e->options->console_socket, !e->options->detach);
 }
 
 static int make_plan(struct entering *e) {
@@ -58,15 +65,12 @@ static int make_plan(struct entering *e) {
                 .bundle = e->container.record.bundle,
                 .id = e->container.record.id,
                 .state_folder = e->container.entry.path,
-                .has_console_socket = e->options->process->terminal,
+                .has_console_socket = e->process->terminal,
                 .init_pid = (pid_t)e->container.record.pid,
         };
         int r = prepare_fds(e->options->preserve_fds, &options);
         if (r == 0)
-                r = container_config(&e->container.entry, &e->config);
-        if (r == 0)
-                r = plan_build_exec(e->config, e->options->process, probe_get_for(e->config, e->options->process),
-                                    &options, &e->plan);
+                r = plan_build_exec(e->config, e->process, probe_get_for(e->config, e->process), &options, &e->plan);
         for (size_t i = 0; r == 0 && i < e->plan->warnings.n; i++)
                 log_warning("%s", e->plan->warnings.at[i]);
         return r;
@@ -76,11 +80,11 @@ static int fill_slots(struct entering *e) {
         e->slot[SLOT_PIDFD] = fcntl(e->container.pidfd, F_DUPFD_CLOEXEC, 3);
         if (e->slot[SLOT_PIDFD] < 0)
                 return fail(errno, "dup");
-        if (e->options->process->terminal && e->options->console_socket) {
+        if (e->process->terminal && e->options->console_socket) {
                 e->slot[SLOT_CONSOLE] = console_connect(e->options->console_socket);
                 if (e->slot[SLOT_CONSOLE] < 0)
                         return fail_in(e->slot[SLOT_CONSOLE], "--console-socket");
-        } else if (e->options->process->terminal) {
+        } else if (e->process->terminal) {
                 int r = console_pair(&e->terminal, &e->slot[SLOT_CONSOLE]);
                 if (r < 0)
                         return r;
@@ -139,7 +143,10 @@ static void name_scope(struct entering *e) {
 }
 
 static int spawn_into_cgroup(struct entering *e) {
-        struct spawn_input input = { .plan = e->plan, .slot = e->slot, .cgroup = &e->cgroup };
+        struct spawn_input input = { .plan = e->plan,
+                                     .slot = e->slot,
+                                     .cgroup = &e->cgroup,
+                                     .is_frozen = e->container.status == CONTAINER_PAUSED };
         name_scope(e);
         int r = spawn(&input, &e->child);
         if (r != -EBUSY || e->cgroup.fd < 0 || e->options->cgroup)
@@ -165,6 +172,12 @@ static int enter_rdt(const struct entering *e) {
         return r < 0 || !record->rdt_group ? r : rdt_enter(mount, record->rdt_group, record->rdt_monitor, e->child.pid);
 }
 
+/* Nobody asked for anything that wants its pid: then it need not wait for us once it is ready. */
+static bool may_go_early(const struct entering *e) {
+        return !e->plan->count[LANE_READY] && !e->container.record.rdt_group && e->notify_state < 0 &&
+               !e->options->pid_file && !e->options->pidfd_socket;
+}
+
 static int commit(struct entering *e) {
         int r = enter_rdt(e);
         if (r == 0)
@@ -173,13 +186,13 @@ static int commit(struct entering *e) {
                 r = write_pid_file(e->options->pid_file, e->child.pid);
         if (r == 0 && e->options->pidfd_socket)
                 r = send_pidfd(e->options->pidfd_socket, "--pidfd-socket", e->child.pidfd);
-        if (r == 0)
-                r = spawn_go(&e->child);
-        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&e->child));
+        return r < 0 ? r : spawn_go(&e->child);
 }
 
 static int enter(struct entering *e) {
         int r = container_open(e->options->root, e->options->id, LOCK_SH, &e->container);
+        if (r == 0)
+                r = timing_phase("config", choose_process(e));
         if (r == 0)
                 r = check_status(e);
         if (r == 0)
@@ -195,9 +208,13 @@ static int enter(struct entering *e) {
                 r = fail(errno, "unlock the container");
         if (r == 0)
                 r = tell_agent(e);
-        if (r == 0)
-                r = timing_phase("child", spawn_await(&e->child, MESSAGE_READY));
-        return r < 0 ? r : commit(e);
+        if (r < 0)
+                return r;
+        bool is_early = may_go_early(e);
+        r = timing_phase("child", spawn_await_ready(&e->child, is_early ? spawn_go(&e->child) : 0));
+        if (r == 0 && !is_early)
+                r = commit(e);
+        return r < 0 ? r : timing_phase("execve", spawn_await_exec(&e->child));
 }
 
 static int foreground(struct entering *e, int *ret_status) {

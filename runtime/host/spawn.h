@@ -18,6 +18,7 @@ struct spawn_input {
         const struct plan *plan;
         int *slot; /* SLOT_MAX entries; the caller has filled its own (console, start...), the open lane adds */
         const struct cgroup *cgroup; /* of the child, by CLONE_INTO_CGROUP; NULL, or one without an fd: ours */
+        bool is_frozen;              /* that cgroup is: the child does nothing before it is thawed */
 };
 
 /* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For it
@@ -36,6 +37,10 @@ int spawn_await(struct child *child, enum step_message_type want);
 
 /* Answers MESSAGE_GO. */
 int spawn_go(struct child *child);
+
+/* spawn_await(MESSAGE_READY) after r, what came of things that were done before it was heard, MESSAGE_GO with them: a
+ * child that is gone by then has the better reason to tell. */
+int spawn_await_ready(struct child *child, int r);
 
 /* For run and exec: waits for execve (end of file on the socket: success) or the failure that came instead. */
 int spawn_await_exec(struct child *child);

@@ -145,6 +145,32 @@ static void test_silent_death(void) {
         CHECK_FAIL(spawn_await(&child, MESSAGE_READY), "killed by signal 9 before it was ready (the memory limit");
 }
 
+/* GO before READY: who is ready finds it, and who is gone before it was sent says why. */
+static void test_early(void) {
+        siginfo_t info;
+        begin();
+        add_payload("exit 7");
+        {
+                autochild child = CHILD_NONE;
+                CHECK_INT(start(&child), 0);
+                CHECK_INT(spawn_await_ready(&child, spawn_go(&child)), 0);
+                CHECK_INT(spawn_await_exec(&child), 0);
+                CHECK_INT(child_wait(&child), 7);
+        }
+        begin();
+        plan->place = "process.cwd";
+        ADD(LANE_CHILD, STEP_CWD, .a = TEXT("/dev/null"));
+        add_payload("exit 0");
+        autochild child = CHILD_NONE;
+        CHECK_INT(start(&child), 0);
+        CHECK(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT) == 0);
+        int gone = spawn_go(&child);
+        CHECK(gone < 0);
+        CHECK_FAIL(spawn_await_ready(&child, gone), "process.cwd: ");
+        /* What is not about the child stays what it is. */
+        CHECK_INT(spawn_await_ready(&child, -ENOSPC), -ENOSPC);
+}
+
 static void test_release(void) {
         pid_t pid;
         begin();
@@ -290,6 +316,7 @@ int main(void) {
         test_payload();
         test_words();
         test_silent_death();
+        test_early();
         test_release();
         test_image();
         test_host_lane();
