@@ -78,7 +78,7 @@ int container_poststart(struct container *container, const struct oci_config *co
         if (r == 0)
                 return 0;
         const char *words = arena_strdup(err_message());
-        if (lock_fd(container->entry.folder, LOCK_EX) < 0 || container_destroy(container) < 0)
+        if (lock_fd(container->entry.folder, LOCK_EX) < 0 || container_destroy_known(container, config) < 0)
                 log_warning("%s", err_message());
         return fail_words(r, "%s", words);
 }
@@ -91,16 +91,30 @@ static int give_up(const struct container_options *options, int r) {
         return fail_words(r, "%s", words);
 }
 
+/* Nothing is read again: the record is ours, and of the config only what never changes counts here.  Who deleted it
+ * meanwhile left nothing, and the id may be somebody else's by now. */
+static int delete_ended(struct creation *c, struct container *container) {
+        int r = store_lock_again(&container->store, &container->entry);
+        if (r < 0)
+                return r == -ENOENT ? 0 : fail_in(r, "delete %s", container->record.id);
+        container->status = CONTAINER_STOPPED;
+        container->pidfd = fd_close(container->pidfd);
+        return container_destroy_known(container, c->prepared.config);
+}
+
 static int in_foreground(struct creation *c, struct container *container, int *ret_status) {
         autofd master = -1;
         int r = c->terminal >= 0 ? console_receive(c->terminal, &master) : 0;
-        entry_release(&container->entry); /* exec, kill and state find it unlocked */
+        if (r == 0)
+                r = lock_fd(container->entry.folder, LOCK_UN); /* exec, kill and state find it unlocked */
         if (r == 0)
                 r = timing_phase("container", console_foreground(&c->child, master));
-        if (r < 0)
+        if (r < 0) {
+                entry_release(&container->entry);
                 return give_up(c->options, r);
+        }
         *ret_status = r;
-        return c->options->keep ? 0 : container_delete(c->options->root, c->options->id, true);
+        return c->options->keep ? 0 : delete_ended(c, container);
 }
 
 static int run(struct creation *c, int *ret_status) {

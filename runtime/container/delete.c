@@ -171,8 +171,7 @@ static void remove_as_owners(const struct entry *entry, const struct oci_config 
                 err_clear();
 }
 
-int container_destroy(struct container *container) {
-        const struct oci_config *config = config_for_hooks(&container->entry);
+int container_destroy_known(struct container *container, const struct oci_config *config) {
         struct oci_state state = container_oci_state(&container->record, CONTAINER_STOPPED);
         int r = timing_phase("end of init", container_kill_init(container));
         if (r == 0)
@@ -187,6 +186,10 @@ int container_destroy(struct container *container) {
                 return fail_in(r, "delete %s", container->record.id);
         run_poststop(config, &state);
         return 0;
+}
+
+int container_destroy(struct container *container) {
+        return container_destroy_known(container, config_for_hooks(&container->entry));
 }
 
 /* -- what is left when there is no usable record -- */

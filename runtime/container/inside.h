@@ -29,6 +29,8 @@ int container_kill_init(const struct container *container);
 /* Step 12 of the lifecycle and what follows: kills what lives, undoes what create made, releases the lock, runs the
  * poststop hooks (whose failures are warnings).  The container is released as far as its entry goes. */
 int container_destroy(struct container *container);
+/* The same for who has its config already. */
+int container_destroy_known(struct container *container, const struct oci_config *config);
 
 /* Runs the poststart hooks of a container whose payload runs; the first failure ends the container and destroys it. */
 int container_poststart(struct container *container, const struct oci_config *config);

@@ -128,7 +128,7 @@ static int wake(struct container *container, const struct oci_config *config) {
         if (!hook_failed)
                 return r;
         const char *words = arena_strdup(err_message());
-        if (container_destroy(container) < 0)
+        if (container_destroy_known(container, config) < 0)
                 log_warning("%s", err_message());
         return fail_words(r, "%s", words);
 }

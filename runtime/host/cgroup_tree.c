@@ -455,7 +455,7 @@ int cgroup_remove(const struct probe *probe, const char *path, const char *label
                 (void)fremovexattr(fd, "trusted.rundlet.adopted");
                 (void)fremovexattr(fd, "user.rundlet.adopted");
         } else if (is == 1 || is == -EOPNOTSUPP) {
-                r = remove_all(dir, name);
+                r = unlinkat(dir, name, AT_REMOVEDIR) == 0 ? 0 : remove_all(dir, name);
         } else if (is == -ENODATA) {
                 /* Perhaps a create that was killed before it could label: an empty one goes, anything else is not ours.
                  */

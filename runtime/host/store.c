@@ -238,6 +238,11 @@ int store_lock(const struct store *store, const char *id, int operation, struct 
         return 0;
 }
 
+int store_lock_again(const struct store *store, const struct entry *entry) {
+        int r = lock_fd(entry->folder, LOCK_EX);
+        return r < 0 || is_current(store, entry->id, entry->folder) ? r : -ENOENT;
+}
+
 void entry_release(struct entry *entry) {
         entry->folder = fd_close(entry->folder);
 }
@@ -348,6 +353,13 @@ static int remove_overlay(int folder) {
         }
 }
 
+/* The folder and the record, which is all that is left in it unless somebody was killed while writing there. */
+static int remove_folder(const struct store *store, const struct entry *entry) {
+        if (unlinkat(entry->folder, "state.json", 0) == 0 && unlinkat(store->root, entry->id, AT_REMOVEDIR) == 0)
+                return 0;
+        return remove_tree_at(store->root, entry->id);
+}
+
 /* The record goes last: whoever is killed on the way leaves a container that can be deleted again. */
 int store_remove(const struct store *store, struct entry *entry) {
         int r = remove_overlay(entry->folder);
@@ -356,7 +368,7 @@ int store_remove(const struct store *store, struct entry *entry) {
         if (r == 0 && unlinkat(entry->folder, "config.json", 0) < 0 && errno != ENOENT)
                 r = fail(errno, "remove config.json");
         if (r == 0)
-                r = remove_tree_at(store->root, entry->id);
+                r = remove_folder(store, entry);
         if (r < 0)
                 return fail_in(r, "remove %s", entry->path);
         entry_release(entry);

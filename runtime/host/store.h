@@ -71,6 +71,9 @@ int store_create(const struct store *store, const char *id, struct entry *ret);
  * deleted while we waited is absent. */
 int store_lock(const struct store *store, const char *id, int operation, struct entry *ret);
 
+/* Waits for the lock of one that we let go of but kept open (lock_fd).  -ENOENT without words: deleted meanwhile. */
+int store_lock_again(const struct store *store, const struct entry *entry);
+
 int store_save(const struct entry *entry, const struct container_record *record);
 /* Corrupt or missing records are -EBADMSG with words; the lock still holds. */
 int store_load(const struct entry *entry, struct container_record *ret);
