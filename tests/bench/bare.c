@@ -66,18 +66,40 @@ static void make_nodes(void) {
                 check(symlink(links[i][0], links[i][1]), links[i][1]);
 }
 
+/* What is not there needs none.  One empty file system serves all folders. */
+static void mask(const char *path) {
+        static const char *empty;
+        struct stat status;
+        if (stat(path, &status) < 0)
+                return;
+        if (!S_ISDIR(status.st_mode)) {
+                check(mount("dev/null", path, NULL, MS_BIND, NULL), path);
+        } else if (empty) {
+                check(mount(empty, path, NULL, MS_BIND, NULL), path);
+        } else {
+                check(mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "nr_inodes=2,size=0"),
+                      path);
+                empty = path;
+        }
+}
+
 static void make_masks(void) {
-        static const char *const files[] = { "proc/kcore", "proc/keys", "proc/timer_list" };
-        static const char *const folders[] = { "proc/acpi", "proc/asound", "proc/scsi", "sys/firmware" };
+        static const char *const masked[] = {
+                "proc/acpi",          "proc/asound",     "proc/dynamic_debug", "proc/interrupts",
+                "proc/kcore",         "proc/keys",       "proc/kmsg",          "proc/kpagecgroup",
+                "proc/kpagecount",    "proc/kpageflags", "proc/latency_stats", "proc/sched_debug",
+                "proc/scsi",          "proc/slabinfo",   "proc/timer_list",    "proc/timer_stats",
+                "proc/vmallocinfo",   "sys/firmware",    "sys/fs/bpf",         "sys/devices/virtual/powercap",
+                "sys/fs/pstore",      "sys/fs/selinux",  "sys/kernel/debug",   "sys/kernel/security",
+                "sys/kernel/tracing", "sys/power",
+        };
         static const char *const readonly[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger" };
-        for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-                (void)mount("dev/null", files[i], NULL, MS_BIND, NULL);
-        for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
-                if (access(folders[i], F_OK) == 0)
-                        (void)mount("tmpfs", folders[i], "tmpfs", MS_RDONLY, "nr_inodes=2,size=0");
         for (size_t i = 0; i < sizeof readonly / sizeof readonly[0]; i++)
                 if (mount(readonly[i], readonly[i], NULL, MS_BIND | MS_REC, NULL) == 0)
-                        (void)mount(NULL, readonly[i], NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
+                        check(mount(NULL, readonly[i], NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), readonly[i]);
+        for (size_t i = 0; i < sizeof masked / sizeof masked[0]; i++)
+                mask(masked[i]);
+        check(mount(NULL, ".", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), "root");
 }
 
 static void drop_rights(void) {

@@ -9,7 +9,7 @@
 #   exec     `exec` of /bin/true in a container that runs
 #   life     create, start, kill and delete
 #   state    `state` of a container that runs
-#   load     100 runs by 2 workers
+#   load     100 runs by 2 workers; and by the bare program, which is what this machine can do at most
 #   memory   the smallest memory.max in which `run /bin/true` works; wants the memory controller, so make runs it in the
 #            virtual machine
 #   many     state, ps and list of one container, and beside 999 others; what reading 1,000 small files takes
@@ -146,6 +146,9 @@ bench_load() {
   done
   local first=()
   for name in "${names[@]}"; do first+=("$name" "$work/load-${name//[^a-z]/}"); done
+  printf '#!/bin/sh\nseq 100 | xargs -P 2 -I @ %s\n' "$work/bare $work/box/rootfs $root/rundlet-bench-bare-@" >"$work/load-bare"
+  chmod +x "$work/load-bare"
+  first+=(bare "$work/load-bare")
   echo
   echo "100 runs of /bin/true by 2 workers, 5 rounds, $(uname -r), $(nproc) cores"
   COMPARE_TITLE="100 runs by 2 workers" "$work/compare" 5 "${first[@]}"
