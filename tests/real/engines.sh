@@ -4,6 +4,8 @@
 #
 #   BUILD=build tests/native.sh tests/real/engines.sh
 #   tests/vm/run.sh env BUILD=build tests/real/engines.sh
+#
+# ENGINES="podman cnitool": only these.
 set -euo pipefail
 build=$(realpath "${BUILD:-build}")
 if [ "${1:-}" != --inside ]; then
@@ -223,7 +225,7 @@ with_cnitool() {
 
 image
 ip link set lo up
-for engine in podman containerd cnitool; do
+for engine in ${ENGINES:-podman containerd cnitool}; do
   if command -v "$engine" >/dev/null; then
     "with_$engine"
   else
