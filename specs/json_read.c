@@ -190,25 +190,22 @@ static const struct integer integers[] = {
 static const char *parse_integer(const struct json_field *field, const struct token *token, uint64_t *ret) {
         struct integer range = integers[field->kind];
         bool is_signed = range.min < 0;
-        const char *text = arena_strndup(token->text, token->size), *limits;
+        const char *text = arena_strndup(token->text, token->size);
         int64_t value;
-        int result;
 
         if (field->min != 0 || field->max != 0)
                 range.min = field->min;
         if (field->max > 0 || field->min < 0) /* only a minimum: the maximum stays that of the type */
                 range.max = (uint64_t)field->max;
-        if (is_signed) {
-                result = parse_i64(text, range.min, (int64_t)range.max, &value);
-                limits = str_format("%lld..%lld", (long long)range.min, (long long)range.max);
-        } else {
-                result = parse_u64(text, (uint64_t)range.min, range.max, ret);
-                limits = str_format("%lld..%llu", (long long)range.min, (unsigned long long)range.max);
-        }
+        int result = is_signed ? parse_i64(text, range.min, (int64_t)range.max, &value)
+                               : parse_u64(text, (uint64_t)range.min, range.max, ret);
         if (result == -EINVAL && !(*text == '-' && text[1] != '0' && !strpbrk(text, ".eE")))
                 return str_format("%.64s is not a whole number", text);
+        if (result < 0 && is_signed)
+                return str_format("%.64s is out of range %lld..%lld", text, (long long)range.min, (long long)range.max);
         if (result < 0)
-                return str_format("%.64s is out of range %s", text, limits);
+                return str_format("%.64s is out of range %lld..%llu", text, (long long)range.min,
+                                  (unsigned long long)range.max);
         if (is_signed)
                 *ret = (uint64_t)value;
         return NULL;
@@ -460,10 +457,15 @@ static int on_close(void *reader) {
         return GO_ON;
 }
 
-static const struct json_field *find_field(const struct json_type *type, const char *key, size_t size) {
-        for (size_t i = 0; i < type->n; i++)
-                if (strncmp(type->fields[i].name, key, size) == 0 && type->fields[i].name[size] == '\0')
-                        return &type->fields[i];
+/* The search begins behind the field that was found last: most documents have the order of their table. */
+static const struct json_field *find_field(const struct frame *f, const char *key, size_t size) {
+        const struct json_type *type = f->type;
+        size_t at = f->field ? (size_t)(f->field - type->fields) + 1 : 0;
+        for (size_t i = 0; i < type->n; i++, at++) {
+                at = at < type->n ? at : 0;
+                if (strncmp(type->fields[at].name, key, size) == 0 && strlen(type->fields[at].name) == size)
+                        return &type->fields[at];
+        }
         return NULL;
 }
 
@@ -485,25 +487,28 @@ static int on_known_key(struct reader *r, const struct json_field *field) {
         return GO_ON;
 }
 
-static int on_key(void *reader, const unsigned char *key, size_t size) {
-        struct reader *r = reader;
-        if (r->skipped > 0)
-                return GO_ON;
+static int on_unknown_key(struct reader *r, const char *key, size_t size) {
         struct frame *f = top(r);
-        f->key = arena_strndup((const char *)key, size);
+        f->key = arena_strndup(key, size);
         if (f->type)
                 f->field = NULL;
         if (memchr(key, '\0', size))
                 return complain(r, NULL, "NUL in string");
-        const struct json_field *field = f->type ? find_field(f->type, (const char *)key, size) : NULL;
-        if (field)
-                return on_known_key(r, field);
         strv_add(&f->keys, f->key);
         if (f->type && r->options->strict)
                 return complain(r, NULL, "unknown key");
         if (f->type)
                 warn(r, "unknown key");
         return GO_ON;
+}
+
+static int on_key(void *reader, const unsigned char *bytes, size_t size) {
+        struct reader *r = reader;
+        const char *key = (const char *)bytes;
+        if (r->skipped > 0)
+                return GO_ON;
+        const struct json_field *field = top(r)->type ? find_field(top(r), key, size) : NULL;
+        return field ? on_known_key(r, field) : on_unknown_key(r, key, size);
 }
 
 static int fail_syntax(struct reader *r, size_t offset, const char *why) {

@@ -37,11 +37,23 @@ is_wanted() {
 is_left_out() {
   [ "$PLACE" = vm ] && [ -z "${TESTS:-}" ] || return 1
   case $1 in
-    house | spec | validation | cli | flags | driver | badinput | hooks | console | annotations | properties) return 0 ;;
+    house | spec | validation | cli | flags | driver | badinput | hooks | console | annotations | properties | list) return 0 ;;
     netsetup_cni | netsetup_network | netsetup_hook | netsetup_bandwidth) return 0 ;;
     netsetup_guard | netsetup_nat | netsetup_overlay | netsetup_detach | netsetup_kernel | netsetup_names) return 0 ;;
   esac
   return 1
+}
+
+# What changes the machine's kernel for as long as it runs.
+is_alone() {
+  [ "$1" = netsetup_modules ]
+}
+
+finish() {
+  while [ "$running" -gt 0 ]; do
+    wait -n || failed=1
+    running=$((running - 1))
+  done
 }
 
 job() { # NAME COMMAND...
@@ -69,7 +81,10 @@ for suite in "$@"; do
       for file in tests/bats/*.bats; do
         base=$(basename "$file" .bats)
         ! is_left_out "$base" || continue
-        is_wanted "$base" && job "bats $base" timeout -k 10 "$limit" bats "${tags[@]}" --tap "$file"
+        is_wanted "$base" || continue
+        ! is_alone "$base" || finish
+        job "bats $base" timeout -k 10 "$limit" bats "${tags[@]}" --tap "$file"
+        ! is_alone "$base" || finish
       done
       ;;
     engines)
@@ -89,8 +104,5 @@ for suite in "$@"; do
     *) echo "suite.sh: no suite $suite" >&2; exit 2 ;;
   esac
 done
-while [ "$running" -gt 0 ]; do
-  wait -n || failed=1
-  running=$((running - 1))
-done
+finish
 exit "$failed"

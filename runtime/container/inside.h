@@ -14,6 +14,9 @@ int container_cgroup(const struct container *container, struct cgroup *ret);
 /* The words for -ENOENT of container_cgroup: it never had one, or somebody else removed it. */
 int container_no_cgroup(const struct container *container);
 
+/* What `state` and `list` say of one, whose id is a valid one. */
+int container_look(const struct store *store, const char *id, struct oci_state *ret);
+
 /* What hooks and `state` are told. */
 struct oci_state container_oci_state(const struct container_record *record, enum container_status status);
 

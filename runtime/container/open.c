@@ -6,7 +6,6 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
-#include "specs/base/log.h"
 #include "specs/base/timing.h"
 
 #include <fcntl.h>
@@ -47,33 +46,47 @@ int container_no_cgroup(const struct container *container) {
         return fail_words(ENOENT, "the container has no cgroup of its own");
 }
 
+/* Whose cgroup it is needs to be known only of a frozen one. */
 static bool is_frozen(const struct container *container) {
         autocgroup cgroup = CGROUP_NONE;
         bool frozen = false;
-        if (container_cgroup(container, &cgroup) < 0 || cgroup_is_frozen(&cgroup, &frozen) < 0)
+        int r = cgroup_frozen_at(probe_get(), container->record.cgroup_path, &frozen);
+        if (r == 0 && !frozen)
+                return false;
+        if (r == 0)
+                r = container_cgroup(container, &cgroup);
+        if (r < 0)
                 err_clear();
-        return frozen;
+        return r == 0;
+}
+
+static bool is_creating(const struct container *container) {
+        return str_eq(container->record.phase, "creating");
 }
 
 /* is_busy: somebody holds the lock while we look. */
 static int ask_status(struct container *c, bool is_busy) {
         struct stat status;
         /* Only the create that holds the lock can be at it still; without one it was killed on the way. */
-        if (str_eq(c->record.phase, "creating")) {
+        if (is_creating(c)) {
                 c->status = is_busy ? CONTAINER_CREATING : CONTAINER_STOPPED;
                 return 0;
         }
+        c->status = CONTAINER_STOPPED;
         int r = process_open(&c->record, &c->pidfd);
-        if (r < 0 && r != -ESRCH)
-                return r;
-        if (r == -ESRCH)
-                c->status = CONTAINER_STOPPED;
-        else if (is_frozen(c))
+        if (r < 0)
+                return r == -ESRCH ? 0 : r;
+        if (is_frozen(c))
                 c->status = CONTAINER_PAUSED;
-        else if (fstatat(c->entry.folder, START_SOCKET, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        else if (fstatat(c->store.root, str_path(c->entry.id, START_SOCKET), &status, AT_SYMLINK_NOFOLLOW) == 0)
                 c->status = CONTAINER_CREATED;
         else
                 c->status = CONTAINER_RUNNING;
+        /* Asked last: as long as it lives nobody removes its folder and its cgroup, so both were its own. */
+        if (process_is_gone(c->pidfd)) {
+                c->status = CONTAINER_STOPPED;
+                c->pidfd = fd_close(c->pidfd);
+        }
         return 0;
 }
 
@@ -131,40 +144,30 @@ int container_config(const struct entry *entry, struct oci_config **ret) {
         return r < 0 ? fail_in(r, "container %s", entry->id) : 0;
 }
 
-int container_state(const char *root, const char *id, struct oci_state *ret) {
+/* Who only looks needs neither the lock nor the folder, unless there is something unusual. */
+int container_look(const struct store *store, const char *id, struct oci_state *ret) {
+        struct container seen = { *store, { -1, id, str_path(store->path, id) }, { 0 }, CONTAINER_STOPPED, -1 };
         autocontainer container = CONTAINER_NONE;
-        int r = container_open(root, id, LOCK_SH | LOCK_NB, &container);
+        int r = store_peek(store, id, &seen.record);
+        if (r == 0 && !is_creating(&seen)) {
+                r = ask_status(&seen, false);
+                seen.pidfd = fd_close(seen.pidfd);
+                if (r == 0)
+                        *ret = container_oci_state(&seen.record, seen.status);
+                return r;
+        }
+        r = container_open(store->path, id, LOCK_SH | LOCK_NB, &container);
         if (r == 0)
                 *ret = container_oci_state(&container.record, container.status);
         return r;
 }
 
-int container_ids(const char *root, struct strv *ret) {
+int container_state(const char *root, const char *id, struct oci_state *ret) {
         autostore store = STORE_NONE;
-        int r = store_open(root, false, &store);
-        return r < 0 ? r : store_list(&store, ret);
-}
-
-int container_list(const char *root, struct oci_states *ret) {
-        autostore store = STORE_NONE;
-        struct strv ids;
-        struct oci_states states = { 0 };
-        int r = store_open(root, false, &store);
+        int r = store_check_id(id);
         if (r == 0)
-                r = store_list(&store, &ids);
-        if (r < 0)
-                return r;
-        states.at = arena_array(ids.n, sizeof(states.at[0]));
-        for (size_t i = 0; i < ids.n; i++) {
-                r = container_state(store.path, ids.at[i], &states.at[states.n]);
-                if (r == 0)
-                        states.n++;
-                else if (r != -ENOENT && r != -EAGAIN) /* deleted meanwhile, not made yet */
-                        log_warning("%s", err_message());
-        }
-        err_clear();
-        *ret = states;
-        return 0;
+                r = store_open(root, false, &store);
+        return r < 0 ? r : timing_phase("open", container_look(&store, id, ret));
 }
 
 int container_kill_init(const struct container *container) {

@@ -61,6 +61,9 @@ int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 /* Thaws without waiting and without a word, when whatever is in it is to end. */
 void cgroup_let_go(const struct cgroup *cgroup);
 int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret);
+/* The same of the cgroup at path, whosever it is; -ENOENT without words when it is gone.  For one that is asked once:
+ * what it opens is kept for the next. */
+int cgroup_frozen_at(const struct probe *probe, const char *path, bool *ret);
 
 /* Kills every process below it: cgroup.kill (5.14), else a bounded loop of pidfd kills over the tree.  Works on frozen
  * ones. */

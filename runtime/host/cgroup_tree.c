@@ -6,9 +6,11 @@
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
 #include "specs/base/file.h"
+#include "specs/base/sys.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -108,24 +110,32 @@ int cgroup_read(int fd, const char *file, char **ret_text) {
         return 0;
 }
 
-int cgroup_event(int fd, const char *key, bool *ret) {
-        char *text;
-        int r = cgroup_read(fd, "cgroup.events", &text);
-        if (r < 0)
-                return r;
-        struct strv lines = str_split(text, '\n', true);
-        for (size_t i = 0; i < lines.n; i++)
-                if (str_starts(lines.at[i], key) && lines.at[i][strlen(key)] == ' ') {
-                        *ret = str_eq(lines.at[i] + strlen(key) + 1, "1");
+/* The value of key in an open cgroup.events. */
+static int read_event(int events, const char *key, bool *ret) {
+        char text[1024];
+        size_t size = strlen(key);
+        ssize_t n = pread(events, text, sizeof(text) - 1, 0);
+        if (n < 0)
+                return fail(errno, "read cgroup.events");
+        text[n] = '\0';
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strncmp(line, key, size) == 0 && line[size] == ' ') {
+                        *ret = line[size + 1] == '1';
                         return 0;
                 }
+        }
         return fail_words(ENOSYS, "read cgroup.events: this kernel has no \"%s\" in it", key);
+}
+
+int cgroup_event(int fd, const char *key, bool *ret) {
+        autofd events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        return events < 0 ? fail(errno, "open cgroup.events") : read_event(events, key, ret);
 }
 
 int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms) {
         int64_t deadline = clock_ms() + timeout_ms;
         struct pollfd changed = { .events = POLLPRI };
-        char text[1024];
         autofd events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
         if (events < 0)
                 return is_vanished(-errno) ? -ENOENT : fail(errno, "open cgroup.events");
@@ -133,9 +143,7 @@ int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms) {
         for (;;) {
                 bool is;
                 /* Reading through the polled fd is what arms the next notice. */
-                if (pread(events, text, sizeof(text), 0) < 0)
-                        return is_vanished(-errno) ? -ENOENT : fail(errno, "read cgroup.events");
-                int r = cgroup_event(fd, key, &is);
+                int r = read_event(events, key, &is);
                 if (r < 0)
                         return is_vanished(r) ? -ENOENT : r;
                 if (is == value)
@@ -152,6 +160,41 @@ int cgroup_await_event(int fd, const char *key, bool value, int timeout_ms) {
 
 int cgroup_is_frozen(const struct cgroup *cgroup, bool *ret) {
         return cgroup_event(cgroup->fd, "frozen", ret);
+}
+
+/* cgroup.events of the cgroup at path by way of the one above it, which stays open: `list` asks a thousand neighbours.
+ */
+static long open_neighbour(const struct probe *probe, const char *path) {
+        static char above_path[PATH_MAX];
+        static int above = -1;
+        const struct open_how how = {
+                .flags = O_RDONLY | O_CLOEXEC,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+        };
+        const char *slash = strrchr(path, '/');
+        size_t size = slash ? (size_t)(slash - path) : 0;
+        if (size == 0 || size >= sizeof(above_path))
+                return -ENOENT;
+        if (above < 0 || strlen(above_path) != size || memcmp(above_path, path, size) != 0) {
+                autocgroup cgroup = CGROUP_NONE;
+                above = fd_close(above);
+                memcpy(above_path, path, size);
+                above_path[size] = '\0';
+                int r = cgroup_open(probe, above_path, &cgroup);
+                if (r < 0)
+                        return r;
+                above = fd_take(&cgroup.fd);
+        }
+        return sys_openat2(above, str_path(slash + 1, "cgroup.events"), &how, sizeof(how));
+}
+
+int cgroup_frozen_at(const struct probe *probe, const char *path, bool *ret) {
+        autocgroup cgroup = CGROUP_NONE;
+        autofd events = (int)open_neighbour(probe, path);
+        if (events >= 0)
+                return read_event(events, "frozen", ret);
+        int r = cgroup_open(probe, path, &cgroup);
+        return r < 0 ? r : cgroup_is_frozen(&cgroup, ret);
 }
 
 void cgroup_let_go(const struct cgroup *cgroup) {

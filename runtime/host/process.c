@@ -50,13 +50,15 @@ int process_boot_id(const char **ret) {
         return 0;
 }
 
-/* On pidfs the inode is a number that no other process of this boot ever gets; before, all pidfds share one. */
+/* On pidfs the inode is a number that no other process of this boot ever gets; before, all pidfds share one.  A kernel
+ * has all of them there or none, so it is asked once. */
 static uint64_t pidfd_inode(int pidfd) {
+        static enum { UNKNOWN, SHARED, UNIQUE } inodes;
         struct statfs filesystem;
         struct stat status;
-        if (fstatfs(pidfd, &filesystem) < 0 || filesystem.f_type != PID_FS_MAGIC_ || fstat(pidfd, &status) < 0)
-                return 0;
-        return (uint64_t)status.st_ino;
+        if (inodes == UNKNOWN)
+                inodes = fstatfs(pidfd, &filesystem) == 0 && filesystem.f_type == PID_FS_MAGIC_ ? UNIQUE : SHARED;
+        return inodes == UNIQUE && fstat(pidfd, &status) == 0 ? (uint64_t)status.st_ino : 0;
 }
 
 bool process_is_gone(int pidfd) {
@@ -77,9 +79,17 @@ int process_remember(pid_t pid, int pidfd, struct container_record *record) {
         return 0;
 }
 
+/* The inode alone says who it is; where the kernel has none, or had none when it was recorded, the start time does. */
+static int check_identity(const struct container_record *record, int pidfd) {
+        uint64_t start_time;
+        if (record->pid_inode)
+                return record->pid_inode == pidfd_inode(pidfd) ? 0 : -ESRCH;
+        int r = process_start_time((pid_t)record->pid, &start_time);
+        return r == 0 && start_time != record->start_time ? -ESRCH : r;
+}
+
 int process_open(const struct container_record *record, int *ret_pidfd) {
         const char *boot_id;
-        uint64_t start_time;
         int r = process_boot_id(&boot_id);
         if (r < 0)
                 return r;
@@ -88,13 +98,11 @@ int process_open(const struct container_record *record, int *ret_pidfd) {
         autofd pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record->pid, 0);
         if (pidfd < 0)
                 return errno == ESRCH || errno == EINVAL ? -ESRCH : fail(errno, "pidfd_open %d", (int)record->pid);
-        r = process_start_time((pid_t)record->pid, &start_time);
+        r = check_identity(record, pidfd);
         if (r < 0)
                 return r;
         /* Asked last: if it still lives now, what was read above was about it and nobody else. */
-        if (process_is_gone(pidfd) || start_time != record->start_time)
-                return -ESRCH;
-        if (record->pid_inode && record->pid_inode != pidfd_inode(pidfd))
+        if (process_is_gone(pidfd))
                 return -ESRCH;
         *ret_pidfd = fd_take(&pidfd);
         return 0;

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What we remember.  pid is only trusted together with boot_id and start_time (field 22 of /proc/PID/stat). */
+/* What we remember.  pid is only trusted together with boot_id and pid_inode, or start_time (field 22 of
+ * /proc/PID/stat) where there is none. */
 struct container_record {
         int64_t version; /* of this format: 1 */
         const char *id, *bundle, *rootfs, *created, *owner;
@@ -77,6 +78,9 @@ int store_lock_again(const struct store *store, const struct entry *entry);
 int store_save(const struct entry *entry, const struct container_record *record);
 /* Corrupt or missing records are -EBADMSG with words; the lock still holds. */
 int store_load(const struct entry *entry, struct container_record *ret);
+/* The record that an id has at this moment, by one look from the state root: no lock, no folder, no words.  -EAGAIN:
+ * there is none, or not in an ordinary way; whoever wants to know more takes the lock and loads. */
+int store_peek(const struct store *store, const char *id, struct container_record *ret);
 int store_save_config(const struct entry *entry, const char *text, size_t size);
 int store_load_config(const struct entry *entry, char **ret_text, size_t *ret_size);
 
@@ -89,15 +93,15 @@ int store_list(const struct store *store, struct strv *ret_ids);
 void entry_release(struct entry *entry);
 #define autoentry __attribute__((cleanup(entry_release))) struct entry
 
-/* Who a process is: its start time, for pid + boot id + start time identity.  -ESRCH without words when it is gone. */
+/* When a process began, for where pidfds have no inodes of their own.  -ESRCH without words when it is gone. */
 int process_start_time(pid_t pid, uint64_t *ret);
 /* The kernel's boot id, in the arena. */
 int process_boot_id(const char **ret);
 bool process_is_gone(int pidfd);
 /* Puts who the process is into the record: pid, boot id, start time, inode. */
 int process_remember(pid_t pid, int pidfd, struct container_record *record);
-/* A pidfd of the recorded process, verified (boot id, start time before and after opening); -ESRCH without words when
- * it is no longer there. */
+/* A pidfd of the recorded process, verified by boot id and inode (or start time) after it was opened; -ESRCH without
+ * words when it is no longer there. */
 int process_open(const struct container_record *record, int *ret_pidfd);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ static size_t chunk_size = CHUNK_SIZE;
 
 static char *position, *end; /* the free part of the newest chunk; NULL before the first use */
 static char *newest;         /* the newest block: it can grow in place */
+static bool is_confined;
 
 static void die(void) __attribute__((noreturn, cold));
 static void die(void) {
@@ -61,6 +63,8 @@ static void use(char *start, size_t size) {
 }
 
 static void add_chunk(size_t need) {
+        if (is_confined)
+                _exit(1);
         size_t size = chunk_size;
         while (size < need + sizeof(struct chunk) + ALIGNMENT)
                 size *= 2;
@@ -73,6 +77,12 @@ static void add_chunk(size_t need) {
         if (chunk_size < (16u << 20))
                 chunk_size *= 2;
         use((char *)chunk + ALIGNMENT, size - ALIGNMENT);
+}
+
+void arena_confine(void *at, size_t size) {
+        use(at, size);
+        newest = NULL;
+        is_confined = true;
 }
 
 _Static_assert(sizeof(struct chunk) <= ALIGNMENT, "the header of a chunk keeps its blocks aligned");

@@ -33,6 +33,10 @@ struct arena_mark {
 struct arena_mark arena_mark(void);
 void arena_rewind(const struct arena_mark *mark);
 
+/* For a copy of this process that works for it: what it allocates from now on lies in the zeroed memory at, which both
+ * see at the same place, and the copy ends with status 1 when that is full. */
+void arena_confine(void *at, size_t size);
+
 /* Gives every block back to the system.  Only for tests and fuzzers, which run many commands in one process. */
 void arena_reset(void);
 

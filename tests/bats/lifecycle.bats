@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The life of a container as its user sees it: create, start, state, kill, delete, run, pause, list, ps.
+# The life of a container as its user sees it: create, start, state, kill, delete, run, pause.
 
 load helpers
 
@@ -412,53 +412,6 @@ stopped() {
   [ "$(cat "$BATS_TEST_TMPDIR"/pid.*)" = "$(init_pid)" ]
   [ "$(rundlet ps --format json "$ID")" = "[$(init_pid)]" ]
   [ "$(find "$CGROUPS" -name "*$ID*" | wc -l)" = 1 ]
-}
-
-# --- list and ps ---------------------------------------------------------------------------------------------------
-# bats test_tags=native
-@test "list: a table, JSON or ids, sorted; nothing where nothing is" {
-  [ -z "$(rundlet list --quiet)" ]
-  [ "$(rundlet list --format json)" = "[]" ]
-  [ "$(rundlet list | wc -l)" = 1 ]
-  refused "table or json" list --format yaml
-  quietly create --bundle "$BUNDLE" "$ID-b"
-  config '.linux.cgroupsPath += "-a"'
-  run_detached
-  [ "$(rundlet list -q)" = "$ID"$'\n'"$ID-b" ]
-  run rundlet list
-  echo "$output"
-  [ "${#lines[@]}" = 3 ]
-  [[ ${lines[0]} =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
-  [[ ${lines[1]} =~ ^"$ID"\ +[1-9][0-9]*\ +running\ +"$BUNDLE"\ +20[0-9T:.Z-]+\ +root$ ]]
-  [[ ${lines[2]} =~ ^"$ID"-b\ +[1-9][0-9]*\ +created\  ]]
-  rundlet list -f json | jq -e --arg id "$ID" '
-    length == 2 and .[0].id == $id and .[0].status == "running" and .[1].status == "created"
-    and all(.[]; has("ociVersion") and .pid > 0 and has("bundle") and has("rootfs") and has("created") and .owner == "root")'
-  # What is no container is named and spoils nothing.
-  touch "$ROOT/file"
-  run rundlet list --quiet
-  rm "$ROOT/file"
-  [ "$status" = 0 ]
-  [ "$(grep -c warning <<<"$output")" = 1 ]
-  [ "$(grep -c "^$ID" <<<"$output")" = 2 ]
-}
-
-# bats test_tags=native
-@test "ps: host pids as JSON, or the host's ps with options of its own" {
-  payload sh -c 'sleep 1000 & sleep 1000 & wait'
-  run_detached
-  wait_for eval '[ "$(rundlet ps --format json "$ID" | jq length)" = 3 ]'
-  rundlet ps --format json "$ID" | jq -e --argjson pid "$(init_pid)" 'index($pid) != null and (. | unique | length) == 3'
-  run rundlet ps "$ID"
-  echo "$output"
-  [ "${#lines[@]}" = 4 ]
-  [[ ${lines[0]} = *PID*CMD* ]]
-  [[ $output = *"sleep 1000"* ]]
-  run rundlet ps "$ID" -o pid,args
-  echo "$output"
-  [ "${#lines[@]}" = 4 ]
-  [[ ${lines[0]} =~ ^\ *PID\ COMMAND ]]
-  refused "does not exist" ps "$ID-other"
 }
 
 # --- pause ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -55,6 +56,26 @@ static void test_arena(void) {
         arena_reset();
         CHECK(is_zero(arena_alloc(60000), 60000));
         CHECK(is_zero(arena_alloc(4u << 20), 4u << 20));
+}
+
+/* What a copy of this process allocates is seen here; it ends where its memory does. */
+static void test_arena_confine(void) {
+        size_t size = 1u << 20;
+        void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        const char *volatile *answer = room;
+        char *kept = arena_strdup("kept");
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+                arena_confine((char *)room + 64, size - 64);
+                *answer = str_format("%s by %s", kept, "a copy");
+                for (;;)
+                        (void)arena_alloc(1000);
+        }
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        CHECK_STR(*answer, "kept by a copy");
+        CHECK_STR(kept, "kept");
+        (void)munmap(room, size);
 }
 
 static void test_arena_rewind(void) {
@@ -557,6 +578,7 @@ int main(void) {
         folder = open(folder_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         test_arena();
         test_arena_rewind();
+        test_arena_confine();
         test_arena_end();
         test_err();
         test_strv();
