@@ -1,11 +1,13 @@
 /* Seccomp profile -> BPF instructions.  The only file that knows libseccomp, whose tables give the numbers of system
- * calls; see seccomp_filter.h for why the program is not its.  Parent side; pure.  Spec: config-linux.md "Seccomp".
+ * calls where seccomp_calls.h does not; see seccomp_filter.h for why the program is not its.  Parent side; pure.  Spec:
+ * config-linux.md "Seccomp".
  *
  * Where the spec leaves room: the native architecture is always part of the filter, a call through any other is fatal
  * to the process; names that this libseccomp does not know are left out with a warning (an error when the annotation
  * run.oci.seccomp_fail_unknown_syscall asks); calls that the profile does not name get its default action, however new
  * they are; a rule that uses one argument twice is satisfied by any one of its comparisons, as engines expect. */
 #include "runtime/plan/plan.h"
+#include "runtime/plan/seccomp_calls.h"
 #include "runtime/plan/seccomp_filter.h"
 #include "runtime/plan/seccomp_i386.h"
 
@@ -26,6 +28,7 @@ struct compiler {
         const struct oci_seccomp *profile;
         struct u32v arches; /* native first, as libseccomp numbers them */
         struct filter filter;
+        size_t place;        /* of the last name in seccomp_calls */
         struct strv unknown; /* names of calls that libseccomp does not know */
         bool notifies;
 };
@@ -114,12 +117,15 @@ static bool repeats_argument(const struct oci_seccomp_syscall *rule) {
 }
 
 /* A rule for one call: all comparisons together, or one rule for each when an argument is used twice. */
-static void add_alternatives(struct compiler *c, struct filter_call call, const struct oci_seccomp_syscall *rule) {
-        size_t step = repeats_argument(rule) ? 1 : rule->args.n;
-        call.count = step;
-        for (size_t a = 0; a == 0 || a < rule->args.n; a += step ? step : 1) {
-                call.args = rule->args.at ? &rule->args.at[a] : NULL;
-                filter_add(&c->filter, &call);
+static void add_alternatives(struct compiler *c, const struct filter_call *call,
+                             const struct oci_seccomp_syscall *rule) {
+        struct filter_call alternative = *call;
+        if (!rule->args.n)
+                filter_add(&c->filter, call);
+        alternative.count = repeats_argument(rule) ? 1 : rule->args.n;
+        for (size_t a = 0; a < rule->args.n; a += alternative.count) {
+                alternative.args = &rule->args.at[a];
+                filter_add(&c->filter, &alternative);
         }
 }
 
@@ -129,7 +135,7 @@ static void add_i386_call(struct compiler *c, struct filter_call call, const str
                           const struct oci_seccomp_syscall *rule) {
         if (doors->own) {
                 call.number = doors->own;
-                add_alternatives(c, call, rule);
+                add_alternatives(c, &call, rule);
         }
         call.number = doors->shared;
         call.args = arena_memdup(&doors->arg, sizeof(doors->arg));
@@ -137,13 +143,28 @@ static void add_i386_call(struct compiler *c, struct filter_call call, const str
         filter_add(&c->filter, &call);
 }
 
-/* native: its number on the first architecture, which is asked already. */
-static void add_call(struct compiler *c, const char *name, int native, uint32_t action,
+/* The row of a call on x86; other machines ask libseccomp for everything. */
+static const struct seccomp_call *find_known(struct compiler *c, const char *name) {
+        return c->arches.at[0] == SCMP_ARCH_X86_64 ? seccomp_calls_find(name, &c->place) : NULL;
+}
+
+static int number_of(uint32_t arch, const char *name, const struct seccomp_call *known) {
+        if (known && arch == SCMP_ARCH_X86_64)
+                return known->x86_64;
+        if (known && arch == SCMP_ARCH_X86)
+                return known->i386;
+        if (known && arch == SCMP_ARCH_X32)
+                return known->x32 < 0 ? known->x32 : known->x32 + (int)FILTER_X32_BIT;
+        return seccomp_syscall_resolve_name_arch(arch, name);
+}
+
+/* known: its row, NULL: libseccomp knows it. */
+static void add_call(struct compiler *c, const char *name, const struct seccomp_call *known, uint32_t action,
                      const struct oci_seccomp_syscall *rule) {
         for (size_t i = 0; i < c->arches.n; i++) {
                 uint32_t arch = c->arches.at[i];
                 struct i386_doors doors;
-                int number = i == 0 ? native : seccomp_syscall_resolve_name_arch(arch, name);
+                int number = number_of(arch, name, known);
                 struct filter_call call = {
                         .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch,
                         .number = (uint32_t)number,
@@ -151,7 +172,7 @@ static void add_call(struct compiler *c, const char *name, int native, uint32_t 
                         .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
                 };
                 if (number >= 0)
-                        add_alternatives(c, call, rule);
+                        add_alternatives(c, &call, rule);
                 else if (arch == SCMP_ARCH_X86 && i386_doors(number, &doors))
                         add_i386_call(c, call, &doors, rule);
                 /* Other negative numbers: the architecture does not have that call. */
@@ -185,8 +206,8 @@ static int add_rule(struct compiler *c, size_t index) {
                 plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough",
                           place);
         for (size_t i = 0; i < rule->names.n; i++) {
-                int number = seccomp_syscall_resolve_name(rule->names.at[i]);
-                if (number == __NR_SCMP_ERROR) {
+                const struct seccomp_call *known = find_known(c, rule->names.at[i]);
+                if (!known && seccomp_syscall_resolve_name(rule->names.at[i]) == __NR_SCMP_ERROR) {
                         if (!strv_has(&c->unknown, rule->names.at[i]))
                                 strv_add(&c->unknown, str_printable(rule->names.at[i]));
                         continue;
@@ -194,7 +215,7 @@ static int add_rule(struct compiler *c, size_t index) {
                 r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, place, rule->names.at[i]) : 0;
                 if (r < 0)
                         return r;
-                add_call(c, rule->names.at[i], number, action, rule);
+                add_call(c, rule->names.at[i], known, action, rule);
         }
         return 0;
 }
@@ -263,6 +284,8 @@ int plan_seccomp(struct build *b) {
         if (r < 0)
                 return r;
         add_architectures(&c);
+        for (size_t i = 0; i < profile->syscalls.n; i++)
+                c.filter.expected += c.arches.n * profile->syscalls.at[i].names.n;
         for (size_t i = 0; i < profile->syscalls.n; i++) {
                 r = add_rule(&c, i);
                 if (r < 0)

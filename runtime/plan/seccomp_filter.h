@@ -3,13 +3,18 @@
  * libseccomp has a compiler of its own, which is not used: the test that executes random filters shows that 2.5 loses
  * comparisons when several rules of one call share arguments (calls that match a rule get the default action), and it
  * takes 20 ms for the profile that engines send, ten times the rest of a plan.  Here the numbers of an architecture are
- * cut into ranges of one action, found by halving; the rules of a call that look at arguments are asked one by one. */
+ * cut into ranges of one action, found by halving; the rules of a call that look at arguments are asked one by one.
+ *
+ * The program is short, because the kernel's price is: it is translated twice at every install, and executed once for
+ * every call number there is.  So returns are shared and a comparison jumps straight to where it leads. */
 #ifndef RUNTIME_PLAN_SECCOMP_FILTER_H
 #define RUNTIME_PLAN_SECCOMP_FILTER_H
 
 #include "specs/oci_linux.h"
 
 #include <linux/filter.h>
+
+#define FILTER_X32_BIT UINT32_C(0x40000000) /* of system call numbers, <asm/unistd.h> of x86 */
 
 /* One rule for one call.  The first rule whose comparisons all hold gives the action; one without comparisons settles
  * the call whatever other rules say. */
@@ -27,12 +32,20 @@ struct filter {
         struct u32v arches; /* AUDIT_ARCH_x */
         bool has_x32;       /* otherwise numbers of x32, which comes with the x86-64 name, are foreign */
         LIST_OF(filter_call) calls;
-        size_t room;
+        size_t room, expected; /* expected: about how many will come, so that they seldom move */
 };
+
+struct filter_return {
+        bool is_there;
+        uint32_t action;
+        size_t label;
+};
+#define FILTER_RETURNS 8
 
 struct filter_program {
         struct sock_filter *at;
         size_t n, room;
+        struct filter_return returns[FILTER_RETURNS]; /* of the compiler: the newest return of an action */
 };
 
 void filter_add(struct filter *filter, const struct filter_call *call);

@@ -202,7 +202,7 @@ refused() { # 'words'
     payload sh -c 'calls close_range:3:3:0; exec sleep 1000'
     config --argjson nnp "$nnp" '.process.noNewPrivileges = $nnp'
     run_detached
-    wait_for grep -q close_range "$OUT"
+    wait_for grep -q 'close_range.* E' "$OUT"
     [ "$(cat "$OUT")" = "close_range:3:3:0 EPERM" ]
     run rundlet exec "$ID" sh -c 'echo /proc/self/fd/*; calls close_range:3:3:0'
     echo "$output"
