@@ -171,6 +171,10 @@ static int add_bind(struct build *b, struct work *w) {
         const char *source = w->mount->source;
         if (!source || !*source)
                 return fail_words(EINVAL, "mounts[%zu].source: a bind mount needs one", w->index);
+        /* Engines leave words of their own among them ("z"), which crun passes over too. */
+        for (size_t i = 0; i < w->opts.data.n; i++)
+                plan_warn(b->plan, "mounts[%zu].options: %s: left out, a bind mount takes no options of a file system",
+                          w->index, w->opts.data.at[i]);
         return add_bind_of(b, w, source[0] == '/' ? source : str_path(b->options->bundle, source));
 }
 
