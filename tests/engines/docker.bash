@@ -1,4 +1,4 @@
-# A Docker of the file's own: dockerd and its containerd, with storage and socket in $ENGINES and the drop-in that
+# A Docker of the file's own: containerd and dockerd, with storage and socket in $ENGINES and the drop-in that
 # `make install` ships as their daemon.json.
 # shellcheck shell=bash disable=SC2154
 
@@ -10,20 +10,33 @@ docker() {
   limited /usr/bin/docker "$@"
 }
 
+# As a service of its own: one that dockerd starts must be there within 15 seconds, which a slow machine may not keep.
+docker_containerd() {
+  [ ! -e "/proc/$(cat "$ENGINES/containerd.pid" 2>/dev/null || echo none)" ] || return 0
+  printf 'version = 2\nroot = "%s"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' "$ENGINES/storage/containerd" \
+    >"$ENGINES/containerd.toml"
+  containerd --config "$ENGINES/containerd.toml" </dev/null >>"$ENGINES/log" 2>&1 3>&- 4>&- &
+  echo $! >"$ENGINES/containerd.pid"
+  WAIT=30 wait_for ctr version || { tail -n 20 "$ENGINES/log"; return 1; }
+}
+
 docker_start() { # [OPTION...]: more words for the command line of dockerd
+  docker_containerd
   mkdir -p "$DOCKER_CONFIG"
   # The key would go into /etc/docker.  Of itself Docker knows runc alone.
   jq --arg key "$DOCKER_CONFIG/key.json" --arg name "$NAME" --arg path "$RUNTIME" '. + {"deprecated-key-path": $key} |
     if $name == "crun" then .runtimes.crun.path = $path else . end' "$ENGINES/share/daemon.json" \
     >"$DOCKER_CONFIG/daemon.json"
   dockerd --config-file "$DOCKER_CONFIG/daemon.json" --default-runtime "$NAME" --data-root "$ENGINES/storage" \
-    "$@" </dev/null >>"$ENGINES/log" 2>&1 3>&- 4>&- &
+    --containerd /run/containerd/containerd.sock "$@" </dev/null >>"$ENGINES/log" 2>&1 3>&- 4>&- &
   WAIT=30 wait_for docker version || { tail -n 20 "$ENGINES/log"; return 1; }
 }
 
 docker_stop() {
   kill "$(cat /run/docker.pid)"
   wait_for test ! -e /run/docker.pid
+  kill "$(cat "$ENGINES/containerd.pid")"
+  wait_for test ! -e "/proc/$(cat "$ENGINES/containerd.pid")"
 }
 
 inspect() { # CONTAINER FORMAT
