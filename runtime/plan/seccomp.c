@@ -33,14 +33,23 @@ struct compiler {
         bool notifies;
 };
 
+#define DEFAULT_ACTION SIZE_MAX
+
+/* For words only: most profiles have none. */
+static const char *place_of(size_t rule) {
+        return rule == DEFAULT_ACTION ? "linux.seccomp.defaultErrnoRet"
+                                      : str_format("linux.seccomp.syscalls[%zu]", rule);
+}
+
 /* The kernel's action word; errno_ret is only for the two that carry a number. */
-static int translate_action(const char *place, int64_t action, const struct opt_u32 *errno_ret, uint32_t *ret) {
+static int translate_action(size_t rule, int64_t action, const struct opt_u32 *errno_ret, uint32_t *ret) {
         bool takes_number = action == OCI_ACT_ERRNO || action == OCI_ACT_TRACE;
         uint32_t number = errno_ret->set ? errno_ret->v : EPERM;
         if (errno_ret->set && !takes_number)
-                return fail_words(EINVAL, "%s: %s takes no errno", place, names_of(&oci_seccomp_action_names, action));
+                return fail_words(EINVAL, "%s: %s takes no errno", place_of(rule),
+                                  names_of(&oci_seccomp_action_names, action));
         if (number > UINT16_MAX)
-                return fail_words(ERANGE, "%s: errno %u is above %d", place, number, UINT16_MAX);
+                return fail_words(ERANGE, "%s: errno %u is above %d", place_of(rule), number, UINT16_MAX);
         const uint32_t words[] = {
                 [OCI_ACT_KILL] = SCMP_ACT_KILL_THREAD,
                 [OCI_ACT_KILL_PROCESS] = SCMP_ACT_KILL_PROCESS,
@@ -83,14 +92,15 @@ static void add_architecture(struct compiler *c, uint32_t arch) {
                 if (c->arches.at[i] == arch)
                         return;
         c->arches.at[c->arches.n++] = arch;
-        if (arch == SCMP_ARCH_X32)
-                c->filter.has_x32 =
-                        true; /* it has the name of x86-64 in what the kernel says, and numbers of its own */
-        else
-                c->filter.arches.at[c->filter.arches.n++] = arch;
+        /* x32 has the name of x86-64 in what the kernel says. */
+        c->filter.arches.at[c->filter.arches.n++] = (struct filter_arch){
+                .name = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch,
+                .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
+        };
 }
 
 static void add_architectures(struct compiler *c) {
+        size_t names = 0;
         c->arches.at = arena_array(c->profile->architectures.n + 1, sizeof(*c->arches.at));
         c->filter.arches.at = arena_array(c->profile->architectures.n + 1, sizeof(*c->filter.arches.at));
         add_architecture(c, seccomp_arch_native());
@@ -104,6 +114,10 @@ static void add_architectures(struct compiler *c) {
                                   "linux.seccomp.architectures[%zu]: %s: unknown to libseccomp, left out", i,
                                   str_printable(name));
         }
+        for (size_t i = 0; i < c->profile->syscalls.n; i++)
+                names += c->profile->syscalls.at[i].names.n;
+        for (size_t i = 0; i < c->filter.arches.n; i++)
+                filter_expect(&c->filter.arches.at[i], names);
 }
 
 static bool repeats_argument(const struct oci_seccomp_syscall *rule) {
@@ -116,31 +130,38 @@ static bool repeats_argument(const struct oci_seccomp_syscall *rule) {
         return false;
 }
 
-/* A rule for one call: all comparisons together, or one rule for each when an argument is used twice. */
-static void add_alternatives(struct compiler *c, const struct filter_call *call,
-                             const struct oci_seccomp_syscall *rule) {
-        struct filter_call alternative = *call;
-        if (!rule->args.n)
-                filter_add(&c->filter, call);
-        alternative.count = repeats_argument(rule) ? 1 : rule->args.n;
-        for (size_t a = 0; a < rule->args.n; a += alternative.count) {
-                alternative.args = &rule->args.at[a];
-                filter_add(&c->filter, &alternative);
+/* What has to hold of the arguments: all comparisons together, or any one of them when an argument is used twice. */
+struct conditions {
+        struct filter_args *at;
+        size_t n; /* 0: nothing */
+};
+
+static struct conditions conditions_of(const struct oci_seccomp_syscall *rule) {
+        size_t step = repeats_argument(rule) ? 1 : rule->args.n;
+        struct conditions conditions = { .at = arena_array(rule->args.n, sizeof(*conditions.at)) };
+        for (size_t a = 0; a < rule->args.n; a += step)
+                conditions.at[conditions.n++] = (struct filter_args){ &rule->args.at[a], step };
+        return conditions;
+}
+
+static void add_number(struct filter_arch *arch, uint32_t number, uint32_t action, const struct conditions *when) {
+        struct filter_call call = { .number = number, .action = action };
+        if (!when->n)
+                filter_add(arch, &call);
+        for (size_t i = 0; i < when->n; i++) {
+                call.args = &when->at[i];
+                filter_add(arch, &call);
         }
 }
 
 /* The arguments of a call through the shared number of i386 are in memory, which no filter sees: a rule for the call
  * holds there whatever they are. */
-static void add_i386_call(struct compiler *c, struct filter_call call, const struct i386_doors *doors,
-                          const struct oci_seccomp_syscall *rule) {
-        if (doors->own) {
-                call.number = doors->own;
-                add_alternatives(c, &call, rule);
-        }
-        call.number = doors->shared;
-        call.args = arena_memdup(&doors->arg, sizeof(doors->arg));
-        call.count = 1;
-        filter_add(&c->filter, &call);
+static void add_i386_call(struct filter_arch *arch, const struct i386_doors *doors, uint32_t action,
+                          const struct conditions *when) {
+        struct filter_args chosen = { arena_memdup(&doors->arg, sizeof(doors->arg)), 1 };
+        if (doors->own)
+                add_number(arch, doors->own, action, when);
+        add_number(arch, doors->shared, action, &(struct conditions){ arena_memdup(&chosen, sizeof(chosen)), .n = 1 });
 }
 
 /* The row of a call on x86; other machines ask libseccomp for everything. */
@@ -160,51 +181,45 @@ static int number_of(uint32_t arch, const char *name, const struct seccomp_call 
 
 /* known: its row, NULL: libseccomp knows it. */
 static void add_call(struct compiler *c, const char *name, const struct seccomp_call *known, uint32_t action,
-                     const struct oci_seccomp_syscall *rule) {
+                     const struct conditions *when) {
         for (size_t i = 0; i < c->arches.n; i++) {
-                uint32_t arch = c->arches.at[i];
                 struct i386_doors doors;
-                int number = number_of(arch, name, known);
-                struct filter_call call = {
-                        .arch = arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch,
-                        .number = (uint32_t)number,
-                        .action = action,
-                        .is_narrow = !(arch & __AUDIT_ARCH_64BIT),
-                };
+                int number = number_of(c->arches.at[i], name, known);
                 if (number >= 0)
-                        add_alternatives(c, &call, rule);
-                else if (arch == SCMP_ARCH_X86 && i386_doors(number, &doors))
-                        add_i386_call(c, call, &doors, rule);
+                        add_number(&c->filter.arches.at[i], (uint32_t)number, action, when);
+                else if (c->arches.at[i] == SCMP_ARCH_X86 && i386_doors(number, &doors))
+                        add_i386_call(&c->filter.arches.at[i], &doors, action, when);
                 /* Other negative numbers: the architecture does not have that call. */
         }
 }
 
 /* The child hands the listener over with sendmsg, which nobody could answer for before it is handed over. */
-static int check_notify(struct compiler *c, const char *place, const char *name) {
+static int check_notify(struct compiler *c, size_t rule, const char *name) {
         if (!oci_seccomp_listener(c->build->config))
-                return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY without linux.seccomp.listenerPath", place);
+                return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY without linux.seccomp.listenerPath", place_of(rule));
         if (str_eq(name, "sendmsg"))
                 return fail_words(EINVAL, "%s: SCMP_ACT_NOTIFY on sendmsg: the listener could never be handed over",
-                                  place);
+                                  place_of(rule));
         c->notifies = true;
         return 0;
 }
 
 static int add_rule(struct compiler *c, size_t index) {
         const struct oci_seccomp_syscall *rule = &c->profile->syscalls.at[index];
-        const char *place = str_format("linux.seccomp.syscalls[%zu]", index);
         uint32_t action;
-        int r = translate_action(place, rule->action.v, &rule->errno_ret, &action);
+        int r = translate_action(index, rule->action.v, &rule->errno_ret, &action);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < rule->args.n; i++)
                 if (rule->args.at[i].index >= ARGUMENTS)
-                        return fail_words(EINVAL, "%s.args[%zu].index: a system call has arguments 0 to 5", place, i);
+                        return fail_words(EINVAL, "%s.args[%zu].index: a system call has arguments 0 to 5",
+                                          place_of(index), i);
         if (action == c->filter.otherwise)
                 return 0;
         if (repeats_argument(rule))
                 plan_warn(c->build->plan, "%s.args: an argument is used twice: any one of the comparisons is enough",
-                          place);
+                          place_of(index));
+        const struct conditions when = conditions_of(rule);
         for (size_t i = 0; i < rule->names.n; i++) {
                 const struct seccomp_call *known = find_known(c, rule->names.at[i]);
                 if (!known && seccomp_syscall_resolve_name(rule->names.at[i]) == __NR_SCMP_ERROR) {
@@ -212,10 +227,10 @@ static int add_rule(struct compiler *c, size_t index) {
                                 strv_add(&c->unknown, str_printable(rule->names.at[i]));
                         continue;
                 }
-                r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, place, rule->names.at[i]) : 0;
+                r = rule->action.v == OCI_ACT_NOTIFY ? check_notify(c, index, rule->names.at[i]) : 0;
                 if (r < 0)
                         return r;
-                add_call(c, rule->names.at[i], known, action, rule);
+                add_call(c, rule->names.at[i], known, action, &when);
         }
         return 0;
 }
@@ -271,8 +286,7 @@ static int start_filter(struct compiler *c) {
                                   "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY would stop sendmsg: the listener "
                                   "could never be handed over");
         c->filter.foreign = SCMP_ACT_KILL_PROCESS;
-        return translate_action("linux.seccomp.defaultErrnoRet", action, &profile->default_errno_ret,
-                                &c->filter.otherwise);
+        return translate_action(DEFAULT_ACTION, action, &profile->default_errno_ret, &c->filter.otherwise);
 }
 
 int plan_seccomp(struct build *b) {
@@ -284,8 +298,6 @@ int plan_seccomp(struct build *b) {
         if (r < 0)
                 return r;
         add_architectures(&c);
-        for (size_t i = 0; i < profile->syscalls.n; i++)
-                c.filter.expected += c.arches.n * profile->syscalls.at[i].names.n;
         for (size_t i = 0; i < profile->syscalls.n; i++) {
                 r = add_rule(&c, i);
                 if (r < 0)

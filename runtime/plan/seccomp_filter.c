@@ -78,67 +78,63 @@ static size_t emit_half(struct filter_program *p, uint32_t offset, const uint32_
         return load(p, offset);
 }
 
-static size_t emit_equal(struct filter_program *p, const struct filter_call *call, uint32_t index,
-                         const uint64_t pair[2], struct outcome to) {
+struct test {
+        const struct oci_seccomp_arg *arg;
+        bool is_narrow; /* only its lower half is there */
+};
+
+static size_t emit_equal(struct filter_program *p, const struct test *test, const uint64_t pair[2], struct outcome to) {
         const uint32_t low[2] = { (uint32_t)pair[0], (uint32_t)pair[1] };
         const uint32_t high[2] = { (uint32_t)(pair[0] >> 32), (uint32_t)(pair[1] >> 32) };
-        uint32_t offset = OFFSET(args) + index * 8;
+        uint32_t offset = OFFSET(args) + test->arg->index * 8;
         size_t then = emit_half(p, offset, low, to);
-        return call->is_narrow ? then : emit_half(p, offset + 4, high, (struct outcome){ then, to.no });
+        return test->is_narrow ? then : emit_half(p, offset + 4, high, (struct outcome){ then, to.no });
 }
 
-/* test: BPF_JGT or BPF_JGE. */
-static size_t emit_greater(struct filter_program *p, const struct filter_call *call, const struct oci_seccomp_arg *arg,
-                           uint16_t test, struct outcome to) {
-        uint32_t offset = OFFSET(args) + arg->index * 8, high = (uint32_t)(arg->value >> 32);
+/* comparison: BPF_JGT or BPF_JGE. */
+static size_t emit_greater(struct filter_program *p, const struct test *test, uint16_t comparison, struct outcome to) {
+        uint32_t offset = OFFSET(args) + test->arg->index * 8, high = (uint32_t)(test->arg->value >> 32);
         if (to.yes == to.no)
                 return to.yes;
-        (void)jump(p, test, (uint32_t)arg->value, to);
+        (void)jump(p, comparison, (uint32_t)test->arg->value, to);
         size_t then = load(p, offset);
-        if (call->is_narrow)
+        if (test->is_narrow)
                 return then;
         size_t equal = jump(p, BPF_JEQ, high, (struct outcome){ then, to.no });
         (void)jump(p, BPF_JGT, high, (struct outcome){ to.yes, equal });
         return load(p, offset + 4);
 }
 
-static size_t emit_comparison(struct filter_program *p, const struct filter_call *call,
-                              const struct oci_seccomp_arg *arg, struct outcome to) {
+static size_t emit_test(struct filter_program *p, const struct test *test, struct outcome to) {
+        const struct oci_seccomp_arg *arg = test->arg;
         const uint64_t exact[2] = { UINT64_MAX, arg->value }, masked[2] = { arg->value, arg->value_two };
         const struct outcome not = { to.no, to.yes };
         switch ((enum oci_seccomp_op)arg->op.v) {
         case OCI_CMP_EQ:
-                return emit_equal(p, call, arg->index, exact, to);
+                return emit_equal(p, test, exact, to);
         case OCI_CMP_NE:
-                return emit_equal(p, call, arg->index, exact, not );
+                return emit_equal(p, test, exact, not );
         case OCI_CMP_MASKED_EQ:
-                return emit_equal(p, call, arg->index, masked, to);
+                return emit_equal(p, test, masked, to);
         case OCI_CMP_GT:
-                return emit_greater(p, call, arg, BPF_JGT, to);
+                return emit_greater(p, test, BPF_JGT, to);
         case OCI_CMP_GE:
-                return emit_greater(p, call, arg, BPF_JGE, to);
+                return emit_greater(p, test, BPF_JGE, to);
         case OCI_CMP_LT:
-                return emit_greater(p, call, arg, BPF_JGE, not );
+                return emit_greater(p, test, BPF_JGE, not );
         case OCI_CMP_LE:
-                return emit_greater(p, call, arg, BPF_JGT, not );
+                return emit_greater(p, test, BPF_JGT, not );
         }
         return to.no;
 }
 
-/* One rule; otherwise is where to go on when a comparison fails. */
-static size_t emit_rule(struct filter_program *p, const struct filter_call *rule, size_t otherwise) {
-        size_t then = finish(p, rule->action);
-        for (size_t a = rule->count; a-- > 0;)
-                then = emit_comparison(p, rule, &rule->args[a], (struct outcome){ then, otherwise });
-        return then;
-}
-
 /* -- ranges of call numbers -- */
 struct range {
-        uint32_t first;                         /* up to the next one's */
-        uint32_t action;                        /* when no rule holds */
-        const struct filter_call *const *rules; /* NULL: none */
+        uint32_t first;                  /* up to the next one's */
+        uint32_t action;                 /* when no rule holds */
+        const struct filter_call *rules; /* NULL: none */
         size_t count;
+        bool is_narrow;
 };
 
 struct ranges {
@@ -157,67 +153,80 @@ static void put_range(struct ranges *ranges, struct range range) {
 }
 
 /* The rules of one call, in order: without comparisons, the first of those decides. */
-static struct range range_of(const struct filter *filter, const struct filter_call *const *rules, size_t count) {
+static struct range range_of(const struct filter *filter, const struct filter_call *rules, size_t count) {
         for (size_t i = 0; i < count; i++)
-                if (!rules[i]->count)
-                        return (struct range){ .first = rules[i]->number, .action = rules[i]->action };
-        return (struct range){ rules[0]->number, filter->otherwise, rules, count };
+                if (!rules[i].args)
+                        return (struct range){ .first = rules[i].number, .action = rules[i].action };
+        return (struct range){ .first = rules[0].number, .action = filter->otherwise, .rules = rules, .count = count };
 }
 
 /* Sorts into `sorted` by one byte of the number; those that have the same keep their order. */
-static void sort_byte(const struct filter_call *const *calls, size_t n, unsigned shift,
-                      const struct filter_call **sorted) {
+static void sort_byte(const struct filter_call *calls, size_t n, unsigned shift, struct filter_call *sorted) {
         size_t place[257] = { 0 };
         for (size_t i = 0; i < n; i++)
-                place[1 + (calls[i]->number >> shift & 0xff)]++;
+                place[1 + (calls[i].number >> shift & 0xff)]++;
         for (size_t value = 1; value < 256; value++)
                 place[value] += place[value - 1];
         for (size_t i = 0; i < n; i++)
-                sorted[place[calls[i]->number >> shift & 0xff]++] = calls[i];
+                sorted[place[calls[i].number >> shift & 0xff]++] = calls[i];
 }
 
-/* The calls of one architecture by their numbers, those of one number in the order of adding.  Byte by byte costs an
- * eighth of what qsort takes for it. */
-static const struct filter_call *const *sorted_calls(const struct filter *filter, uint32_t arch, size_t *ret_count) {
-        const struct filter_call **calls = arena_array(filter->calls.n + 1, sizeof(struct filter_call *));
-        const struct filter_call **spare = arena_array(filter->calls.n + 1, sizeof(struct filter_call *));
+/* By number, those of one number in the order of adding.  Byte by byte costs a fraction of what qsort takes for it. */
+static void sort_calls(struct filter_arch *arch) {
+        size_t n = arch->calls.n;
+        struct filter_call *spare = arena_array(n + 1, sizeof(*spare));
         uint32_t differing = 0;
-        size_t n = 0;
-        for (const struct filter_call *call = filter->calls.at; call < filter->calls.at + filter->calls.n; call++)
-                if (call->arch == arch) {
-                        calls[n++] = call;
-                        differing |= call->number ^ calls[0]->number;
-                }
+        for (size_t i = 0; i < n; i++)
+                differing |= arch->calls.at[i].number ^ arch->calls.at[0].number;
         for (unsigned shift = 0; shift < 32; shift += 8)
                 if (differing >> shift & 0xff) {
-                        sort_byte(calls, n, shift, spare);
-                        const struct filter_call **sorted = spare;
-                        spare = calls;
-                        calls = sorted;
+                        sort_byte(arch->calls.at, n, shift, spare);
+                        struct filter_call *sorted = spare;
+                        spare = arch->calls.at;
+                        arch->calls.at = sorted;
                 }
-        *ret_count = n;
-        return calls;
 }
 
-static struct ranges ranges_of(const struct filter *filter, uint32_t arch) {
-        size_t n;
-        const struct filter_call *const *calls = sorted_calls(filter, arch, &n);
-        struct ranges ranges = { .at = arena_array(2 * n + 3, sizeof(*ranges.at)) };
-        put_range(&ranges, (struct range){ .first = 0, .action = filter->otherwise });
-        for (size_t i = 0, next; i < n; i = next) {
-                for (next = i + 1; next < n && calls[next]->number == calls[i]->number; next++)
+static void put_calls(struct ranges *ranges, const struct filter *filter, const struct filter_arch *arch) {
+        const struct filter_call *calls = arch->calls.at;
+        for (size_t i = 0, next, n = arch->calls.n; i < n; i = next) {
+                for (next = i + 1; next < n && calls[next].number == calls[i].number; next++)
                         continue;
-                put_range(&ranges, range_of(filter, &calls[i], next - i));
-                if (next == n || calls[next]->number != calls[i]->number + 1)
-                        put_range(&ranges,
-                                  (struct range){ .first = calls[i]->number + 1, .action = filter->otherwise });
+                struct range range = range_of(filter, &calls[i], next - i);
+                range.is_narrow = arch->is_narrow;
+                put_range(ranges, range);
+                if (next == n || calls[next].number != calls[i].number + 1)
+                        put_range(ranges, (struct range){ calls[i].number + 1, filter->otherwise, .rules = NULL });
         }
-        if (arch == AUDIT_ARCH_X86_64 && !filter->has_x32) {
-                put_range(&ranges, (struct range){ .first = FILTER_X32_BIT, .action = filter->foreign });
+}
+
+static struct ranges ranges_of(struct filter *filter, uint32_t name) {
+        size_t n = 0, arches = 0;
+        for (size_t i = 0; i < filter->arches.n; i++)
+                n += filter->arches.at[i].name == name ? filter->arches.at[i].calls.n : 0;
+        struct ranges ranges = { .at = arena_array(2 * n + 3, sizeof(*ranges.at)) };
+        put_range(&ranges, (struct range){ 0, filter->otherwise, .rules = NULL });
+        for (size_t i = 0; i < filter->arches.n; i++)
+                if (filter->arches.at[i].name == name) {
+                        sort_calls(&filter->arches.at[i]);
+                        put_calls(&ranges, filter, &filter->arches.at[i]);
+                        arches++;
+                }
+        if (name == AUDIT_ARCH_X86_64 && arches == 1) {
+                put_range(&ranges, (struct range){ FILTER_X32_BIT, filter->foreign, .rules = NULL });
                 /* -1, which a tracer sets to skip a call, is no number of x32. */
-                put_range(&ranges, (struct range){ .first = UINT32_MAX, .action = filter->otherwise });
+                put_range(&ranges, (struct range){ UINT32_MAX, filter->otherwise, .rules = NULL });
         }
         return ranges;
+}
+
+/* One rule; otherwise is where to go on when a comparison fails. */
+static size_t emit_rule(struct filter_program *p, const struct filter_call *rule, bool is_narrow, size_t otherwise) {
+        size_t then = finish(p, rule->action);
+        for (size_t a = rule->args->n; a-- > 0;)
+                then = emit_test(p, &(struct test){ &rule->args->at[a], is_narrow },
+                                 (struct outcome){ then, otherwise });
+        return then;
 }
 
 static size_t emit_search(struct filter_program *p, const struct range *at, size_t n) {
@@ -229,18 +238,20 @@ static size_t emit_search(struct filter_program *p, const struct range *at, size
         }
         size_t then = finish(p, at->action);
         for (size_t i = at->count; i-- > 0;)
-                then = emit_rule(p, at->rules[i], then);
+                then = emit_rule(p, &at->rules[i], at->is_narrow, then);
         return then;
 }
 
-void filter_add(struct filter *filter, const struct filter_call *call) {
-        size_t n = filter->calls.n;
-        if (n == filter->room) {
-                size_t room = n + filter->expected + 16;
-                filter->calls.at = arena_grow(filter->calls.at, n * sizeof(*call), room * sizeof(*call));
-                filter->room = room;
-        }
-        filter->calls.at[filter->calls.n++] = *call;
+void filter_expect(struct filter_arch *arch, size_t calls) {
+        size_t n = arch->calls.n;
+        arch->room = n + calls;
+        arch->calls.at = arena_grow(arch->calls.at, n * sizeof(*arch->calls.at), arch->room * sizeof(*arch->calls.at));
+}
+
+void filter_add(struct filter_arch *arch, const struct filter_call *call) {
+        if (arch->calls.n == arch->room)
+                filter_expect(arch, arch->room + 16);
+        arch->calls.at[arch->calls.n++] = *call;
 }
 
 /* From the last instruction to the first: seen from the kernel the other way round. */
@@ -252,14 +263,17 @@ static void turn(struct filter_program *p) {
         }
 }
 
-struct filter_program filter_compile(const struct filter *filter) {
+struct filter_program filter_compile(struct filter *filter) {
         struct filter_program program = { 0 };
         size_t other = finish(&program, filter->foreign);
         for (size_t i = filter->arches.n; i-- > 0;) {
-                struct ranges ranges = ranges_of(filter, filter->arches.at[i]);
+                uint32_t name = filter->arches.at[i].name;
+                if (i > 0 && name == filter->arches.at[0].name)
+                        continue; /* x32, which goes with the first */
+                struct ranges ranges = ranges_of(filter, name);
                 (void)bring_near(&program, emit_search(&program, ranges.at, ranges.n), 0);
                 size_t ours = load(&program, OFFSET(nr));
-                other = jump(&program, BPF_JEQ, filter->arches.at[i], (struct outcome){ ours, other });
+                other = jump(&program, BPF_JEQ, name, (struct outcome){ ours, other });
         }
         (void)bring_near(&program, other, 0);
         (void)load(&program, OFFSET(arch));

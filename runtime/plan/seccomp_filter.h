@@ -16,23 +16,31 @@
 
 #define FILTER_X32_BIT UINT32_C(0x40000000) /* of system call numbers, <asm/unistd.h> of x86 */
 
+struct filter_args {
+        const struct oci_seccomp_arg *at;
+        size_t n;
+};
+
 /* One rule for one call.  The first rule whose comparisons all hold gives the action; one without comparisons settles
  * the call whatever other rules say. */
 struct filter_call {
-        uint32_t arch, number; /* as struct seccomp_data has them */
+        uint32_t number; /* as struct seccomp_data has it */
         uint32_t action;
+        const struct filter_args *args; /* NULL: none */
+};
+
+/* x32 is one of its own, after x86-64, whose name it has: its numbers begin at FILTER_X32_BIT. */
+struct filter_arch {
+        uint32_t name;  /* AUDIT_ARCH_x */
         bool is_narrow; /* arguments have 32 bits */
-        const struct oci_seccomp_arg *args;
-        size_t count;
+        LIST_OF(filter_call) calls;
+        size_t room;
 };
 
 struct filter {
         uint32_t otherwise; /* action for calls that no rule names */
-        uint32_t foreign;   /* action for calls of other architectures */
-        struct u32v arches; /* AUDIT_ARCH_x */
-        bool has_x32;       /* otherwise numbers of x32, which comes with the x86-64 name, are foreign */
-        LIST_OF(filter_call) calls;
-        size_t room, expected; /* expected: about how many will come, so that they seldom move */
+        uint32_t foreign;   /* action for calls of other architectures, which x32 is unless it is there */
+        LIST_OF(filter_arch) arches;
 };
 
 struct filter_return {
@@ -48,8 +56,12 @@ struct filter_program {
         struct filter_return returns[FILTER_RETURNS]; /* of the compiler: the newest return of an action */
 };
 
-void filter_add(struct filter *filter, const struct filter_call *call);
+/* Room for so many calls, which then do not move as they are added. */
+void filter_expect(struct filter_arch *arch, size_t calls);
 
-struct filter_program filter_compile(const struct filter *filter);
+void filter_add(struct filter_arch *arch, const struct filter_call *call);
+
+/* Sorts the calls. */
+struct filter_program filter_compile(struct filter *filter);
 
 #endif
