@@ -162,6 +162,11 @@ const char *oci_seccomp_listener(const struct oci_config *config) {
                                                                  : oci_annotation(config, OCI_RECEIVER);
 }
 
+bool oci_mount_is_bind(const struct oci_mount *mount) {
+        return (mount->type && str_eq(mount->type, "bind")) || strv_has(&mount->options, "bind") ||
+               strv_has(&mount->options, "rbind");
+}
+
 const char *oci_annotation(const struct oci_config *config, const char *key) {
         for (size_t i = 0; i < config->annotations.n; i++)
                 if (str_eq(config->annotations.at[i].key, key))

@@ -110,6 +110,9 @@ extern const struct json_type oci_idmap_type;
  * options->errors *ret is set also after errors that left the rest readable, for the rules to say theirs too. */
 int oci_config_read(const char *text, size_t size, const struct json_read_options *options, struct oci_config **ret);
 
+/* Whether a mount shows a tree of the host's: by its type or its options. */
+bool oci_mount_is_bind(const struct oci_mount *mount);
+
 /* The value of an annotation or NULL. */
 const char *oci_annotation(const struct oci_config *config, const char *key);
 

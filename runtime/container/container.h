@@ -45,6 +45,22 @@ struct exec_options {
         unsigned preserve_fds;
 };
 
+/* What checkpoint and restore leave to CRIU; its fields are those of criu(8). */
+struct image_options {
+        const char *criu;                    /* --criu: the program; NULL: along PATH */
+        const char *image_path, *work_path;  /* NULL: "checkpoint", and the same */
+        const char *parent_path;             /* checkpoint: the image of an earlier pre-dump, relative to image_path */
+        const char *page_server;             /* checkpoint: "ADDRESS:PORT" */
+        const char *manage_cgroups;          /* NULL, "soft", "full", "strict", "ignore" */
+        const char *network_lock;            /* NULL, "iptables", "nftables" */
+        const char *lsm_profile, *lsm_mount_context; /* restore */
+        const char *status_fd;               /* checkpoint: gets a NUL byte when lazy pages can be asked for */
+        struct strv empty_ns;                /* "network" */
+        bool leave_running, pre_dump;        /* checkpoint */
+        bool tcp_established, tcp_skip_in_flight, tcp_close, ext_unix_sk, shell_job, file_locks, link_remap, lazy_pages,
+                auto_dedup;
+};
+
 /* A container as a command sees it: its locked entry, record, and status asked of the kernel. */
 struct container {
         struct store store;
@@ -76,6 +92,11 @@ int container_resume(const char *root, const char *id);
 /* Foreground: *ret_status is the process's. Detached: 0. */
 int container_exec(const struct exec_options *options, int *ret_status);
 int container_pids(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count);
+/* checkpoint: writes the processes into a folder; then the container is gone, unless leave_running or pre_dump says
+ * otherwise. */
+int container_checkpoint(const char *root, const char *id, const struct image_options *options);
+/* restore: a container as by create and start, but with the processes of the image; foreground as by run. */
+int container_restore(const struct container_options *options, const struct image_options *image, int *ret_status);
 /* update: resources as given, changes only; everything is applied or nothing is, and what was applied is kept in the
  * container's saved config.  Either of resources and rdt may be NULL; of rdt only the two schemas count. */
 int container_update(const char *root, const char *id, const struct oci_resources *resources,

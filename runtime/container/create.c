@@ -29,8 +29,7 @@ int send_pidfd(const char *path, const char *place, int pidfd) {
         return r < 0 ? fail_in(r, "%s", place) : 0;
 }
 
-/* Later we may stand elsewhere, and the record must mean the same to everybody. */
-static struct container_options with_absolute_paths(const struct container_options *given) {
+struct container_options container_absolute(const struct container_options *given) {
         struct container_options options = *given;
         options.root = path_absolute(given->root);
         options.bundle = path_absolute(given->bundle ? given->bundle : ".");
@@ -42,7 +41,7 @@ static struct container_options with_absolute_paths(const struct container_optio
 }
 
 int container_create(const struct container_options *given) {
-        struct container_options options = with_absolute_paths(given);
+        struct container_options options = container_absolute(given);
         autocreation creation;
         creation_init(&creation, &options, true);
         int r = store_check_id(options.id);
@@ -117,21 +116,18 @@ static int in_foreground(struct creation *c, struct container *container, int *r
         return c->options->keep ? 0 : delete_ended(c, container);
 }
 
-static int run(struct creation *c, int *ret_status) {
+int creation_serve(struct creation *c, int *ret_status) {
         const struct container_options *options = c->options;
-        int r = creation_bring_up(c);
-        if (r < 0)
-                return r;
         creation_keep(c);
         autocontainer container = as_container(c);
-        r = container_poststart(&container, c->prepared.config);
+        int r = container_poststart(&container, c->prepared.config);
         if (r < 0 || options->detach)
                 return r;
         return in_foreground(c, &container, ret_status);
 }
 
 int container_run(const struct container_options *given, int *ret_status) {
-        struct container_options options = with_absolute_paths(given);
+        struct container_options options = container_absolute(given);
         autocreation creation;
         creation_init(&creation, &options, false);
         *ret_status = 0;
@@ -139,6 +135,8 @@ int container_run(const struct container_options *given, int *ret_status) {
                 console_block_signals();
         int r = store_check_id(options.id);
         if (r == 0)
-                r = run(&creation, ret_status);
+                r = creation_bring_up(&creation);
+        if (r == 0)
+                r = creation_serve(&creation, ret_status);
         return r < 0 ? fail_in(r, "run %s", options.id) : 0;
 }

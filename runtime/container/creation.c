@@ -283,14 +283,17 @@ static int spawn_init(struct creation *c) {
         /* The open lane binds it where a cgroup mount has no cgroup namespace of its own. */
         c->slot[SLOT_CGROUP] = c->cgroup.fd < 0 ? -1 : fcntl(c->cgroup.fd, F_DUPFD_CLOEXEC, 3);
         int r = timing_phase("spawn", spawn(&input, &c->child));
-        if (r == 0)
-                r = network_check_neighbour(c->prepared.neighbour);
+        return r < 0 ? r : creation_settle(c);
+}
+
+int creation_settle(struct creation *c) {
+        int r = network_check_neighbour(c->prepared.neighbour);
         if (r == 0)
                 r = verify_cgroup(c);
         return r < 0 ? r : scope_settle(&c->cgroup);
 }
 
-static int run_hooks(struct creation *c) {
+int creation_run_hooks(struct creation *c) {
         const struct oci_hooks *hooks = c->prepared.config->hooks;
         struct oci_state state = container_oci_state(&c->record, CONTAINER_CREATING);
         int r = 0;
@@ -315,11 +318,10 @@ static int pass_hooks_barrier(struct creation *c) {
         if (r == 0)
                 r = netdevs_move(c->prepared.plan, c->child.pid, &c->netdevs);
         if (r == 0)
-                r = timing_phase("hooks", run_hooks(c));
+                r = timing_phase("hooks", creation_run_hooks(c));
         return r < 0 ? r : spawn_go(&c->child);
 }
 
-/* Durable first, then the word to the child that it may live without us. */
 /* --pidfd-socket, and crun's annotation for it. */
 static int tell_pidfd(const struct creation *c) {
         const char *receiver = oci_annotation(c->prepared.config, RECEIVER);
@@ -327,7 +329,7 @@ static int tell_pidfd(const struct creation *c) {
         return r < 0 || !receiver ? r : send_pidfd(receiver, "annotations[\"" RECEIVER "\"]", c->child.pidfd);
 }
 
-static int commit(struct creation *c) {
+int creation_record(struct creation *c) {
         const struct container_options *options = c->options;
         int r = process_remember(c->child.pid, c->child.pidfd, &c->record);
         if (r == 0)
@@ -341,8 +343,12 @@ static int commit(struct creation *c) {
                 c->wrote_pid_file = true; /* a failure may come after the file was replaced */
                 r = write_pid_file(options->pid_file, c->child.pid);
         }
-        if (r == 0)
-                r = tell_pidfd(c);
+        return r < 0 ? r : tell_pidfd(c);
+}
+
+/* Durable first, then the word to the child that it may live without us. */
+static int commit(struct creation *c) {
+        int r = creation_record(c);
         /* run: its startContainer hooks are next. */
         c->hooks_ran = c->hooks_ran || !c->waits_for_start;
         return r < 0 ? r : spawn_go(&c->child);
@@ -363,7 +369,7 @@ static int check_terminal(const struct creation *c) {
                                 !c->waits_for_start && !c->options->detach);
 }
 
-int creation_bring_up(struct creation *c) {
+int creation_begin(struct creation *c) {
         int r = timing_phase("config", prepare_config(c->options, &c->prepared));
         if (r == 0)
                 r = check_terminal(c);
@@ -373,8 +379,11 @@ int creation_bring_up(struct creation *c) {
                 r = timing_phase("record", claim(c));
         if (r == 0)
                 r = creation_fill_slots(c);
-        if (r == 0)
-                r = timing_phase("cgroup", enter_cgroup(c));
+        return r < 0 ? r : timing_phase("cgroup", enter_cgroup(c));
+}
+
+int creation_bring_up(struct creation *c) {
+        int r = creation_begin(c);
         if (r == 0)
                 r = spawn_init(c);
         if (r == 0)

@@ -35,6 +35,19 @@ void creation_init(struct creation *creation, const struct container_options *op
  * run, the payload runs. */
 int creation_bring_up(struct creation *creation);
 
+/* Its parts, which restore shares: everything up to an empty cgroup with its limits; what is looked at once its first
+ * process is there; prestart and createRuntime hooks; the record and whoever else is told of the process. */
+int creation_begin(struct creation *creation);
+int creation_settle(struct creation *creation);
+int creation_run_hooks(struct creation *creation);
+int creation_record(struct creation *creation);
+
+/* create.c: what follows for run and restore: poststart hooks, and in the foreground the wait for the end. */
+int creation_serve(struct creation *creation, int *ret_status);
+
+/* create.c: later we may stand elsewhere, and the record must mean the same to everybody. */
+struct container_options container_absolute(const struct container_options *given);
+
 /* Success said aloud. */
 void creation_keep(struct creation *creation);
 

@@ -26,6 +26,9 @@ int container_config(const struct entry *entry, struct oci_config **ret);
 /* -ESRCH with the words that engines look for. */
 int container_not_running(const char *id);
 
+/* mounts.c: carries out a plan of mounts inside, where pidfd lives: the child of ours does it, says so and ends. */
+int container_enter(int pidfd, const struct plan *plan);
+
 /* SIGKILL to init, and waits for its end. */
 int container_kill_init(const struct container *container);
 

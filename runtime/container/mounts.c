@@ -13,13 +13,12 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-/* Only the child's own work is waited for: it says when it is done, and ends. */
-static int carry_out(const struct container *container, const struct plan *plan) {
+int container_enter(int pidfd, const struct plan *plan) {
         autochild child = CHILD_NONE;
         int slot[SLOT_MAX];
         for (int i = 0; i < SLOT_MAX; i++)
                 slot[i] = -1;
-        slot[SLOT_PIDFD] = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
+        slot[SLOT_PIDFD] = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
         int r = slot[SLOT_PIDFD] < 0 ? fail(errno, "dup") : userns_fill(plan, probe_get(), slot);
         if (r == 0)
                 r = spawn(&(struct spawn_input){ .plan = plan, .slot = slot }, &child);
@@ -37,13 +36,13 @@ static int add_one(const struct container *container, const struct oci_config *c
         int r = plan_build_mount(config, index, probe_get(), &options, &plan);
         for (size_t i = 0; r == 0 && i < plan->warnings.n; i++)
                 log_warning("%s", plan->warnings.at[i]);
-        return r < 0 ? r : carry_out(container, plan);
+        return r < 0 ? r : container_enter(container->pidfd, plan);
 }
 
 static int remove_one(const struct container *container, const struct oci_config *config, size_t index) {
         struct plan *plan;
         int r = plan_build_detach(config, index, probe_get(), &plan);
-        return r < 0 ? r : carry_out(container, plan);
+        return r < 0 ? r : container_enter(container->pidfd, plan);
 }
 
 /* The last comes off first: it may lie on an earlier one. */

@@ -1,5 +1,6 @@
 #include "runtime/host/rdt.h"
 
+#include "runtime/host/mountinfo.h"
 #include "specs/base/arena.h"
 #include "specs/base/err.h"
 #include "specs/base/fd.h"
@@ -12,34 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOUNTINFO_MAX (16u << 20)
 #define SCHEMATA_MAX  (1u << 20)
 #define WORDS_MAX     4096
 
 /* -- the mount -- */
-
-/* \040 and the like, as mountinfo writes blanks. */
-static const char *unescaped(const char *text) {
-        char *copy = arena_strdup(text), *to = copy;
-        for (const char *at = text; *at; to++) {
-                bool is_octal = at[0] == '\\' && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' && at[2] <= '7' &&
-                                at[3] >= '0' && at[3] <= '7';
-                *to = is_octal ? (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0')) : *at;
-                at += is_octal ? 4 : 1;
-        }
-        *to = '\0';
-        return copy;
-}
-
-/* "ID PARENT DEVICE ROOT MOUNT OPTIONS... - TYPE SOURCE OPTIONS" */
-static const char *mount_point(const char *line) {
-        struct strv words = str_split(line, ' ', false);
-        for (size_t i = 6; i + 1 < words.n; i++)
-                if (str_eq(words.at[i], "-"))
-                        return str_eq(words.at[i + 1], "resctrl") && str_eq(words.at[3], "/") ? unescaped(words.at[4])
-                                                                                              : NULL;
-        return NULL;
-}
 
 static bool kernel_has_it(void) {
         char *text;
@@ -59,14 +36,14 @@ static int fail_absent(void) {
 }
 
 int rdt_open(int *ret_mount) {
-        char *text;
         const char *path = NULL;
-        int r = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+        struct mount_list mounts;
+        int r = mountinfo_read("/proc/self/mountinfo", &mounts);
         if (r < 0)
                 return fail_in(r, "linux.intelRdt");
-        struct strv lines = str_split(text, '\n', true);
-        for (size_t i = 0; i < lines.n && !path; i++)
-                path = mount_point(lines.at[i]);
+        for (size_t i = 0; i < mounts.n && !path; i++)
+                if (str_eq(mounts.at[i].type, "resctrl") && str_eq(mounts.at[i].root, "/"))
+                        path = mounts.at[i].point;
         if (!path)
                 return fail_absent();
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -259,21 +236,6 @@ int rdt_make(int mount, const struct plan_rdt *rdt, struct rdt_made *ret) {
         return r < 0 ? r : rdt_set(mount, rdt->group, rdt, NULL);
 }
 
-static bool has_tasks(int mount, const char *group) {
-        char *tasks;
-        int r = read_file_at(mount, group_file(group, "tasks"), SCHEMATA_MAX, &tasks, NULL);
-        if (r < 0)
-                err_clear();
-        return r == 0 ? *tasks : r != -ENOENT;
-}
-
-/* A monitoring group of that name is always the container's: to make one that is there already is an error. */
-int rdt_remove_unrecorded(int mount, const struct oci_intel_rdt *config, const char *id) {
-        bool is_own;
-        const char *group = plan_rdt_group(config, id, &is_own);
-        return rdt_remove(mount, group, config->enable_monitoring.v ? id : NULL, is_own && !has_tasks(mount, group));
-}
-
 static int add_task(int mount, const char *folder, pid_t pid) {
         const char *text = str_format("%d\n", (int)pid);
         int r = write_file_at(mount, group_file(folder, "tasks"), text, strlen(text));
@@ -294,4 +256,19 @@ static int remove_folder(int mount, const char *path) {
 int rdt_remove(int mount, const char *group, const char *monitor, bool is_own) {
         int r = monitor ? remove_folder(mount, monitor_path(group, monitor)) : 0;
         return r < 0 || !is_own ? r : remove_folder(mount, group);
+}
+
+static bool has_tasks(int mount, const char *group) {
+        char *tasks;
+        int r = read_file_at(mount, group_file(group, "tasks"), SCHEMATA_MAX, &tasks, NULL);
+        if (r < 0)
+                err_clear();
+        return r == 0 ? *tasks : r != -ENOENT;
+}
+
+/* A monitoring group of that name is always the container's: to make one that is there already is an error. */
+int rdt_remove_unrecorded(int mount, const struct oci_intel_rdt *config, const char *id) {
+        bool is_own;
+        const char *group = plan_rdt_group(config, id, &is_own);
+        return rdt_remove(mount, group, config->enable_monitoring.v ? id : NULL, is_own && !has_tasks(mount, group));
 }

@@ -63,7 +63,7 @@ static bool is_by_path(const struct plan *plan, const struct step *step) {
         return step->kind == STEP_FIND && strchr(plan->data + step->a, '/');
 }
 
-static int fail_step(const struct plan *plan, enum plan_lane lane, size_t step, int error) {
+int spawn_fail_step(const struct plan *plan, enum plan_lane lane, size_t step, int error) {
         const char *place = plan->places[lane][step], *words = plan_step_words(plan, lane, step);
         const char *colon = place ? ": " : "";
         place = place ? place : "";
@@ -95,7 +95,7 @@ static int fail_message(const struct child *child, const struct step_message *me
                 return fail(error, "start the init image");
         if (message->step >= child->plan->count[LANE_CHILD])
                 return fail(error, "step %u of the container's process", message->step);
-        return fail_step(child->plan, LANE_CHILD, message->step, error);
+        return spawn_fail_step(child->plan, LANE_CHILD, message->step, error);
 }
 
 /* The child is gone, or will be in a moment, without a word. */
@@ -119,7 +119,7 @@ static int run_lane(const struct spawning *s, enum plan_lane lane, pid_t pid) {
         struct lane steps = plan_lane(s->plan, lane);
         size_t step = 0;
         int r = steps_run(&steps, &context, &step);
-        return r < 0 ? fail_step(s->plan, lane, step, -r) : 0;
+        return r < 0 ? spawn_fail_step(s->plan, lane, step, -r) : 0;
 }
 
 /* Namespaces that the open lane entered on the child's behalf are left again, whatever became of the child. */
@@ -132,7 +132,7 @@ static int go_home(const struct spawning *s) {
                         continue;
                 int r = steps_run(&one, &context, &step);
                 if (r < 0)
-                        return fail_step(s->plan, LANE_HOST, i, -r);
+                        return spawn_fail_step(s->plan, LANE_HOST, i, -r);
         }
         return 0;
 }
@@ -454,7 +454,7 @@ static int run_ready_lane(const struct child *child) {
         struct lane steps = plan_lane(child->plan, LANE_READY);
         size_t step = 0;
         int r = steps_run(&steps, &context, &step);
-        return r < 0 ? fail_step(child->plan, LANE_READY, step, -r) : 0;
+        return r < 0 ? spawn_fail_step(child->plan, LANE_READY, step, -r) : 0;
 }
 
 int spawn_await(struct child *child, enum step_message_type want) {

@@ -29,6 +29,9 @@ struct spawn_input {
  * exec's fall-back.  On success slots that only the child needs are closed here. */
 int spawn(const struct spawn_input *input, struct child *ret_child);
 
+/* A failed step in words, with its place in the config. */
+int spawn_fail_step(const struct plan *plan, enum plan_lane lane, size_t step, int error);
+
 /* Waits until the child says want (MESSAGE_HOOKS, or MESSAGE_READY and then runs the ready lane); on the way
  * MESSAGE_PID replaces child's pid and pidfd.  MESSAGE_FAILED becomes words from the plan ("process.cwd: cwd /nowhere:
  * No such file or directory"); a silent death becomes words from the wait status (killed by signal 9: the memory limit

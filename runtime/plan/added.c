@@ -86,6 +86,24 @@ int plan_build_mount(const struct oci_config *config, size_t index, const struct
         return 0;
 }
 
+int plan_build_remounts(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
+                        struct plan **ret) {
+        struct build b = { .plan = plan_new(),
+                           .config = config,
+                           .process = config->process,
+                           .probe = probe,
+                           .options = options,
+                           .is_entering = true };
+        int r = enter(&b);
+        if (r == 0)
+                r = plan_mounts(&b);
+        if (r < 0)
+                return r;
+        add_end(&b);
+        *ret = b.plan;
+        return 0;
+}
+
 int plan_build_detach(const struct oci_config *config, size_t index, const struct probe *probe, struct plan **ret) {
         struct build b = { .plan = plan_new(), .config = config, .process = config->process, .probe = probe };
         const char *destination = plan_destination(&config->mounts.at[index]);

@@ -27,9 +27,7 @@ static bool is_dev_bound(const struct oci_config *config) {
         for (size_t i = 0; i < config->mounts.n; i++) {
                 const struct oci_mount *mount = &config->mounts.at[i];
                 bool is_dev = str_eq(mount->destination, "/dev") || str_eq(mount->destination, "/dev/");
-                bool is_bind = strv_has(&mount->options, "bind") || strv_has(&mount->options, "rbind") ||
-                               (mount->type && str_eq(mount->type, "bind"));
-                if (is_dev && is_bind)
+                if (is_dev && oci_mount_is_bind(mount))
                         return true;
         }
         return false;

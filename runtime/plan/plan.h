@@ -195,8 +195,18 @@ int plan_build_exec(const struct oci_config *config, const struct oci_process *p
 int plan_build_mount(const struct oci_config *config, size_t index, const struct probe *probe,
                      const struct plan_options *options, struct plan **ret);
 
+/* restore: the same way in, and changes the attributes of mounts that are there; every one of config->mounts says
+ * "remount". */
+int plan_build_remounts(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
+                        struct plan **ret);
+
 /* mounts remove: the same way in, and takes away what is mounted at its destination. */
 int plan_build_detach(const struct oci_config *config, size_t index, const struct probe *probe, struct plan **ret);
+
+/* restore.c: the root and its mount points for CRIU, in a mount namespace of its process, which the executor makes
+ * between the lanes.  The root lies over root.path. */
+int plan_build_restore(const struct oci_config *config, const struct probe *probe, const struct plan_options *options,
+                       struct plan **ret);
 
 /* -- builders, one a file; each appends its steps and returns 0 or -errno with words -- */
 int plan_namespaces(struct build *b); /* namespaces.c: clone flags, joins, maps, time offsets, become root, cgroup ns */
@@ -243,19 +253,19 @@ int plan_annotations(struct build *b);                        /* annotations.c: 
 struct strv plan_annotation_names(void); /* annotations.c: of those that change what the runtime does; "x.": a prefix */
 int plan_oom_group(struct build *b);     /* annotations.c: memory.oom.group */
 int plan_core_scheduling(struct build *b); /* annotations.c: STEP_CORE */
-int plan_delegate_cgroup(struct build *b);    /* annotations.c: a cgroup below, once the cgroup namespace is new */
+int plan_delegate_cgroup(struct build *b); /* annotations.c: a cgroup below, once the cgroup namespace is new */
 int plan_landlock(struct build *b);        /* landlock.c: the ruleset; once "/" is the container's */
 void plan_restrict(struct build *b);       /* landlock.c: it holds; after no_new_privs */
 int plan_identity(struct build *b);        /* identity.c: bounding, groups, ids, capabilities, cwd, find */
 int plan_confine(struct build *b);         /* identity.c: no_new_privs, filter, final capabilities */
 int plan_caps(struct build *b, struct step_caps *ret_caps, uint64_t *ret_bounding); /* caps.c (libcap) */
-int plan_seccomp(struct build *b);    /* seccomp.c (libseccomp): STEP_SECCOMP */
-struct strv plan_seccomp_archs(void); /* seccomp.c: the spec's architectures that this libseccomp knows */
+int plan_seccomp(struct build *b);      /* seccomp.c (libseccomp): STEP_SECCOMP */
+struct strv plan_seccomp_archs(void);   /* seccomp.c: the spec's architectures that this libseccomp knows */
 const char *plan_seccomp_version(void); /* seccomp.c: of libseccomp */
-int plan_session(struct build *b);    /* process.c: a new session, where a fork came between */
-void plan_fds(struct build *b);       /* process.c: fds */
-int plan_exec(struct build *b);       /* process.c: exec */
-int plan_resources(struct build *b);  /* resources.c: linux.resources -> cgroup_writes */
-int plan_devfilter(struct build *b);  /* devfilter.c: device rules -> device_filter */
+int plan_session(struct build *b);      /* process.c: a new session, where a fork came between */
+void plan_fds(struct build *b);         /* process.c: fds */
+int plan_exec(struct build *b);         /* process.c: exec */
+int plan_resources(struct build *b);    /* resources.c: linux.resources -> cgroup_writes */
+int plan_devfilter(struct build *b);    /* devfilter.c: device rules -> device_filter */
 
 #endif
