@@ -278,7 +278,7 @@ static bool is_tolerated(const struct net_op *op, int error) {
 
 static int refused(const struct net_op *op, const struct nl_answer *answer) {
         const char *what = net_op_words(op);
-        const char *module = op->kind == NET_DIRECT   ? op->request->direct->kind
+        const char *module = op->kind == NET_DIRECT   ? direct_module(op->request->direct)
                              : op->kind == NET_BRIDGE ? "bridge"
                              : op->kind == NET_VETH   ? "veth"
                                                       : NULL;

@@ -30,6 +30,10 @@ const struct direct_mode *direct_mode(const char *kind, const char *mode) {
         return NULL;
 }
 
+const char *direct_module(const struct direct_mode *mode) {
+        return str_eq(mode->kind, "vlan") ? "8021q" : mode->kind;
+}
+
 /* --- what fits together --------------------------------------------------------------------------------------------
  */
 int direct_check_network(const struct net_network *network) {

@@ -17,6 +17,9 @@ struct direct_mode {
 /* The mode of a kind, with NULL its usual one; NULL when there is none. */
 const struct direct_mode *direct_mode(const char *kind, const char *mode);
 
+/* The kernel's module for it. */
+const char *direct_module(const struct direct_mode *mode);
+
 /* What a network says of kind, mode, uplink and bridge must fit together. */
 int direct_check_network(const struct net_network *network);
 /* What attach asks for must be possible without a port and rules of our own. */

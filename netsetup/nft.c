@@ -137,7 +137,9 @@ static void put_chain(struct nft_batch *batch, const struct nft_table *table, co
         }
         nftnl_chain_nlmsg_build_payload(message, object);
         nftnl_chain_free(object);
-        append(batch, message, (struct nft_about){ .what = "make chain", .name = chain->name, .table = table });
+        const char *module = chain->type == NFT_NAT ? "nft_chain_nat" : "nf_tables";
+        append(batch, message,
+               (struct nft_about){ .what = "make chain", .name = chain->name, .module = module, .table = table });
 }
 
 /* The number and size of a concatenation; field lengths to lengths, how many to *ret_fields. */
@@ -287,18 +289,19 @@ static void fill_nothing(struct nftnl_expr *e, const struct nft_expression *x) {
 static const struct {
         const char *name;
         void (*fill)(struct nftnl_expr *e, const struct nft_expression *x);
+        const char *module; /* NULL: a part of nf_tables itself */
 } kinds[] = {
         [NFT_X_META] = { "meta", fill_meta },
-        [NFT_X_CT] = { "ct", fill_ct },
-        [NFT_X_ADDRTYPE] = { "fib", fill_fib },
+        [NFT_X_CT] = { "ct", fill_ct, "nft_ct" },
+        [NFT_X_ADDRTYPE] = { "fib", fill_fib, "nft_fib_inet" },
         [NFT_X_PAYLOAD] = { "payload", fill_payload },
         [NFT_X_WRITE] = { "payload", fill_write },
         [NFT_X_MASK] = { "bitwise", fill_mask },
         [NFT_X_CMP] = { "cmp", fill_cmp },
         [NFT_X_LOAD] = { "immediate", fill_load },
         [NFT_X_LOOKUP] = { "lookup", NULL },
-        [NFT_X_DNAT] = { "nat", fill_dnat },
-        [NFT_X_MASQUERADE] = { "masq", fill_nothing },
+        [NFT_X_DNAT] = { "nat", fill_dnat, "nft_nat" },
+        [NFT_X_MASQUERADE] = { "masq", fill_nothing, "nft_masq" },
         [NFT_X_COUNTER] = { "counter", fill_nothing },
         [NFT_X_VERDICT] = { "immediate", fill_verdict },
 };
@@ -399,33 +402,30 @@ static struct nlmsghdr *message_at(const struct nft_batch *batch, size_t which) 
         return (struct nlmsghdr *)(void *)at;
 }
 
-/* The name of the expression at that offset of a message for a rule, NULL when it is none. */
-static const char *expression_at(const struct nlmsghdr *message, uint32_t offset) {
+/* The module of the expression at that offset of a message for a rule, NULL when there is none. */
+static const char *module_at(const struct nlmsghdr *message, uint32_t offset) {
         if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) || offset % NLA_ALIGNTO ||
-            offset < sizeof(*message) || message->nlmsg_len - offset < sizeof(struct nlattr) ||
-            offset >= message->nlmsg_len)
+            offset < sizeof(*message) || offset + sizeof(struct nlattr) > message->nlmsg_len)
                 return NULL;
-        return nl_text(nl_find_in((const void *)((const char *)message + offset), NFTA_EXPR_NAME));
+        const char *name = nl_text(nl_find_in((const void *)((const char *)message + offset), NFTA_EXPR_NAME));
+        for (size_t i = NFT_X_END + 1; name && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+                if (str_eq(kinds[i].name, name))
+                        return kinds[i].module ? kinds[i].module : "nf_tables";
+        return NULL;
 }
 
 int nft_refused(const struct nft_batch *batch, const struct nl_refusal *refusal) {
         const struct nft_about *about = &batch->about[refusal->message];
-        bool is_missing = refusal->error == ENOENT || refusal->error == EOPNOTSUPP;
-        const char *name = NULL;
         if (refusal->message == 0 && refusal->error == EOPNOTSUPP)
                 return nl_lacks("ask nf_tables", "nf_tables");
         const char *what = about->name ? str_format("%s %s", about->what, about->name) : about->what;
         if (about->table)
                 what = str_format("%s of %s %s", what, family_name(about->table), about->table->name);
-        if (is_missing && about->table && str_eq(about->what, "make chain"))
-                return fail_words(EOPNOTSUPP,
-                                  "kernel without nf_tables for the family %s, or without its chains of the "
-                                  "kind asked for (%s)",
-                                  family_name(about->table), what);
-        if (is_missing)
-                name = expression_at(message_at(batch, refusal->message), refusal->offset);
-        if (name)
-                return fail_words(EOPNOTSUPP, "kernel without the nf_tables expression %s (%s)", name, what);
+        if (refusal->error == ENOENT || refusal->error == EOPNOTSUPP) {
+                const char *inside = module_at(message_at(batch, refusal->message), refusal->offset);
+                if (about->module || inside)
+                        return nl_lacks(what, about->module ? about->module : inside);
+        }
         if (refusal->words)
                 return fail_words(refusal->error, "%s: %s (%s)", what, strerror(refusal->error), refusal->words);
         return fail(refusal->error, "%s", what);

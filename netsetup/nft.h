@@ -155,7 +155,8 @@ void nft_elements_add(struct nft_elements *list, const struct nft_element *eleme
 /* What a message is about, for the words when the kernel refuses it. */
 struct nft_about {
         const char *what;
-        const char *name, *chain;
+        const char *name;
+        const char *module; /* that the kernel lacks when it has no such thing; NULL: of a rule, its expressions' */
         const struct nft_table *table;
 };
 

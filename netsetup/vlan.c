@@ -123,12 +123,6 @@ static bool is_gate(const struct link_info *link) {
         return link->kind && str_eq(link->kind, "vlan") && link->group == LINK_GROUP;
 }
 
-static int refused(int r, const char *what, const char *module) {
-        if (r != -EOPNOTSUPP)
-                return r;
-        return fail_words(EOPNOTSUPP, "%s: the kernel has none (%s)", what, module);
-}
-
 static int let_filter(struct nl *nl, const struct link_info *bridge, struct vlan_changes *done) {
         struct nl_batch batch = { 0 };
         if (bridge->filters_vlans)
@@ -139,7 +133,9 @@ static int let_filter(struct nl *nl, const struct link_info *bridge, struct vlan
                                  "ip link set %s type bridge vlan_filtering 1", bridge->name);
         put_filtering(&batch, bridge->index, true);
         const char *what = str_format("let bridge %s sort VLANs", bridge->name);
-        int r = refused(nl_run_all(nl, &batch, what, 0), what, "CONFIG_BRIDGE_VLAN_FILTERING");
+        int r = nl_run_all(nl, &batch, what, 0);
+        if (r == -EOPNOTSUPP)
+                return fail_words(EOPNOTSUPP, "%s: the kernel has none (CONFIG_BRIDGE_VLAN_FILTERING)", what);
         done->is_filtering = r == 0;
         return r;
 }
@@ -163,7 +159,9 @@ static int make_gate(struct nl *nl, const struct net_request *request, const str
         batch = (struct nl_batch){ 0 };
         put_gate(&batch, name, bridge->index, vlan);
         const char *what = str_format("make link %s to VLAN %u", name, vlan);
-        r = refused(nl_run_all(nl, &batch, what, 0), what, "module 8021q");
+        r = nl_run_all(nl, &batch, what, 0);
+        if (r == -EOPNOTSUPP)
+                return nl_lacks(what, "8021q");
         done->is_gate = r == 0;
         return r;
 }

@@ -8,6 +8,8 @@
 #include <linux/rtnetlink.h>
 
 static void test_modes(void) {
+        CHECK_STR(direct_module(direct_mode("vlan", NULL)), "8021q");
+        CHECK_STR(direct_module(direct_mode("ipvlan", NULL)), "ipvlan");
         CHECK_STR(direct_mode("macvlan", NULL)->mode, "bridge");
         CHECK_STR(direct_mode("ipvlan", NULL)->mode, "l2");
         CHECK(direct_mode("macvlan", "passthru") && !direct_mode("macvlan", "passthru")->has_own_mac);

@@ -308,7 +308,7 @@ static void test_refusals(void) {
         CHECK_FAIL(nft_refused(&batch, &(struct nl_refusal){ .message = 1, .error = EINVAL, .words = "a cause" }),
                    "make table of inet netsetup: Invalid argument (a cause)");
         CHECK_FAIL(nft_refused(&batch, &(struct nl_refusal){ .message = 4, .error = ENOENT }),
-                   "kernel without nf_tables for the family inet, or without its chains of the kind asked for");
+                   "of inet netsetup: the kernel has no nf_tables (module nf_tables)");
         /* The first expression of the first rule that asks for the kind of an address: where its name stands, less two
          * heads of attributes. */
         while (!memmem(message_of(&batch, which), message_of(&batch, which)->nlmsg_len, "fib", 4))
@@ -316,7 +316,8 @@ static void test_refusals(void) {
         const char *message = (const char *)message_of(&batch, which);
         const char *name = memmem(message, message_of(&batch, which)->nlmsg_len, "fib", 4);
         struct nl_refusal refusal = { .message = which, .error = ENOENT, .offset = (uint32_t)(name - message) - 8 };
-        CHECK_FAIL(nft_refused(&batch, &refusal), "kernel without the nf_tables expression fib (add a rule to chain");
+        CHECK_FAIL(nft_refused(&batch, &refusal),
+                   "of inet netsetup: the kernel has no nft_fib_inet (module nft_fib_inet)");
         /* Offsets that point nowhere. */
         const uint32_t wrong[] = { 0, 3, 4, UINT32_MAX, UINT32_MAX & ~3U, message_of(&batch, which)->nlmsg_len };
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
