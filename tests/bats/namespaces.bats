@@ -165,7 +165,7 @@ END
   payload sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt; pwd; echo $$; exec sleep 1000'
   run_detached
   wait_for grep -qx 1 "$OUT"
-  [ "$(echo $(cat "$OUT"))" = "$(readlink "/proc/$other/ns/mnt") /only-there too / 1" ]
+  [ "$(tr '\n' ' ' <"$OUT")" = "$(readlink "/proc/$other/ns/mnt") /only-there too / 1 " ]
   run rundlet exec "$ID" sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt' </dev/null
   [ "${lines[*]}" = "$(readlink "/proc/$other/ns/mnt") /only-there too" ]
   [ "$(cat "/proc/$other/mountinfo")" = "$before" ]
