@@ -5,7 +5,7 @@
 #   run.sh [run|filter|exec|life|state|load|many|memory]...      run alone if none is named
 #
 #   run      `run /bin/true`, the bundle of `rundlet spec`
-#   filter   the same with Docker's seccomp profile (437 calls)
+#   filter   the same with Docker's seccomp profile (437 calls), beside rundlet without
 #   exec     `exec` of /bin/true in a container that runs
 #   life     create, start, kill and delete
 #   state    `state` of a container that runs
@@ -106,7 +106,9 @@ bench_run() {
 }
 
 bench_filter() {
-  compare "$rounds" "run /bin/true with a seccomp profile of 437 calls" "@ run --bundle $work/filtered bench-$$"
+  local one=${command[rundlet]:-${command["rundlet (dynamic)"]}}
+  compare "$rounds" "run /bin/true with a seccomp profile of 437 calls" "@ run --bundle $work/filtered bench-$$" \
+    "rundlet, no profile" "$one run --bundle $work/box bench-$$"
 }
 
 live() { # start|end
@@ -201,7 +203,7 @@ bench_memory() {
 }
 
 picture() {
-  grep -v '^one, and beside' "$COMPARE_TSV" >"$work/picture" || return 0
+  grep -v -e '^one, and beside' -e 'no profile' "$COMPARE_TSV" >"$work/picture" || return 0
   bars "$work/picture" "$out/bench.svg" "Time in multiples of rundlet's (less is better)" rundlet
 }
 
