@@ -202,6 +202,44 @@ static void test_random(void) {
         CHECK_INT(tried, 1200000);
 }
 
+/* Calls with so many rules that a jump does not reach over them. */
+#define FAR_RULES 40
+
+static void test_far(void) {
+        static struct oci_seccomp_syscall rules[CALLS * FAR_RULES];
+        static struct oci_seccomp_arg args[CALLS * FAR_RULES];
+        struct oci_seccomp profile = { .default_action = { true, OCI_ACT_ERRNO } };
+        for (size_t i = 0; i < CALLS * FAR_RULES; i++) {
+                args[i] = (struct oci_seccomp_arg){ .index = 1,
+                                                    .op = { true, i % 3 ? OCI_CMP_EQ : OCI_CMP_GT },
+                                                    .value = (UINT64_MAX - 3 * i) >> (i % 2 * 32) };
+                rules[i] = (struct oci_seccomp_syscall){ .names = { (const char **)&calls[i / FAR_RULES].name, 1, 0 },
+                                                         .action = { true, OCI_ACT_ALLOW },
+                                                         .args = { &args[i], 1 } };
+        }
+        profile.syscalls.at = rules;
+        profile.syscalls.n = CALLS * FAR_RULES;
+        struct build *b = plan_case_build(&(struct plan_case){ .process = USER(0, 0) });
+        b->config->linux_->seccomp = &profile;
+        CHECK(plan_seccomp(b) == 0);
+        struct filter f = filter_of(b);
+        size_t wrong = 0, allowed = 0, far = 0;
+        for (size_t i = 0; i < f.n; i++)
+                far += f.at[i].code == (BPF_JMP | BPF_JA);
+        for (size_t c = 0; c < CALLS; c++)
+                for (size_t i = 0; i < CALLS * FAR_RULES; i++) {
+                        uint64_t values[6] = { 0, args[i].value + i % 5 - 2 };
+                        uint32_t got = call(&f, NATIVE, calls[c].number, values[0], values[1]);
+                        wrong += got != meaning(&profile, calls[c].name, values);
+                        allowed += got == SECCOMP_RET_ALLOW;
+                }
+        CHECK_INT(wrong, 0);
+        CHECK(f.n > 2000 && far > 10);
+        CHECK(allowed > 100 && allowed < CALLS * CALLS * FAR_RULES - 100);
+        CHECK_INT(call(&f, NATIVE, 9999, 0, 0), SECCOMP_RET_ERRNO | EPERM);
+        CHECK_INT(call(&f, AUDIT_ARCH_S390, SYS_read, 0, 0), SECCOMP_RET_KILL_PROCESS);
+}
+
 /* -- the shape that engines send -- */
 #define ENGINE_PROFILE                                                                                                 \
         "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,"                                     \
@@ -438,5 +476,6 @@ int main(void) {
         test_unknown_architecture();
         test_live();
         test_random();
+        test_far();
         return test_done();
 }
