@@ -211,8 +211,8 @@ static void test_far(void) {
         struct oci_seccomp profile = { .default_action = { true, OCI_ACT_ERRNO } };
         for (size_t i = 0; i < CALLS * FAR_RULES; i++) {
                 args[i] = (struct oci_seccomp_arg){ .index = 1,
-                                                    .op = { true, i % 3 ? OCI_CMP_EQ : OCI_CMP_GT },
-                                                    .value = (UINT64_MAX - 3 * i) >> (i % 2 * 32) };
+                                                    .op = { true, OCI_CMP_EQ },
+                                                    .value = (i + 1) * 0x100000003 >> (i % 2 * 32) };
                 rules[i] = (struct oci_seccomp_syscall){ .names = { (const char **)&calls[i / FAR_RULES].name, 1, 0 },
                                                          .action = { true, OCI_ACT_ALLOW },
                                                          .args = { &args[i], 1 } };
@@ -228,14 +228,14 @@ static void test_far(void) {
                 far += f.at[i].code == (BPF_JMP | BPF_JA);
         for (size_t c = 0; c < CALLS; c++)
                 for (size_t i = 0; i < CALLS * FAR_RULES; i++) {
-                        uint64_t values[6] = { 0, args[i].value + i % 5 - 2 };
+                        uint64_t values[6] = { 0, args[i].value };
                         uint32_t got = call(&f, NATIVE, calls[c].number, values[0], values[1]);
                         wrong += got != meaning(&profile, calls[c].name, values);
                         allowed += got == SECCOMP_RET_ALLOW;
                 }
         CHECK_INT(wrong, 0);
         CHECK(f.n > 2000 && far > 10);
-        CHECK(allowed > 100 && allowed < CALLS * CALLS * FAR_RULES - 100);
+        CHECK_INT(allowed, CALLS * FAR_RULES);
         CHECK_INT(call(&f, NATIVE, 9999, 0, 0), SECCOMP_RET_ERRNO | EPERM);
         CHECK_INT(call(&f, AUDIT_ARCH_S390, SYS_read, 0, 0), SECCOMP_RET_KILL_PROCESS);
 }
