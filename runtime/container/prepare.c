@@ -91,7 +91,7 @@ static const char *would_be_folder(const struct container_options *options) {
 
 /* The saved config must say it too: what create's hooks have done, delete's undo. */
 static void keep_changes(const struct container_options *options, struct prepared *p) {
-        if (!options->nets.n && !options->publish.n)
+        if (!options->nets.n && !options->publish.n && !options->layers.n && !options->upper)
                 return;
         p->config_text = json_write(p->config, &oci_config_type, false);
         p->config_size = strlen(p->config_text);

@@ -61,7 +61,7 @@ cage() { # ID
   needs_criu
   config '.root.readonly = true | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 99, hard: 100}] | .process.user.uid = 1000
     | .process.oomScoreAdj = 500 | .linux.resources = {pids: {limit: 20}}
-    | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
+    | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
   chmod 777 "$BUNDLE/data"
   run_detached
   wait_for counts_on 3
@@ -156,7 +156,7 @@ cage() { # ID
 
 @test "connections come along when asked for, and are a reason to refuse when not" {
   needs_criu
-  payload sh -c 'nc -l -p 9000 >/data/heard & sleep 1
+  payload sh -c 'sleep 1000 | nc -l -p 9000 >/data/heard & sleep 1
     (i=0; while :; do i=$((i+1)); echo $i; echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done) | nc 127.0.0.1 9000'
   run_detached
   wait_for test -s "$BUNDLE/data/heard"
@@ -288,7 +288,7 @@ says() { # LINES COMMAND OPTION...
   [ "$(grep -c '^\(3\|4\|5\|7\|8\|13\|16\|18\|38\|46\|48\|52\|64\) ' "$BATS_TEST_TMPDIR/scribe.said")" = 0 ]
   mkdir -p "$IMAGE/before"
   # What lies in each field: criu_opts of CRIU's rpc.proto.
-  says $'request 1\n3 1\n4 1\n5 1\n7 1\n8 1\n11 ..192.0.2.1...N\n14 before\n15 1\n16 1\n18 1\n34 3\n38 1073741824\n46 1\n48 1\n49 2\n52 1\n64 2' \
+  says $'request 1\n3 1\n4 1\n5 1\n7 1\n8 1\n11 ..192.0.2.1..N\n14 before\n15 1\n16 1\n18 1\n34 3\n38 1073741824\n46 1\n48 1\n49 2\n52 1\n64 2' \
     checkpoint --image-path "$IMAGE" --leave-running --ext-unix-sk --tcp-established --shell-job --file-locks \
     --page-server 192.0.2.1:9999 --parent-path before --auto-dedup --link-remap --manage-cgroups-mode soft --empty-ns network \
     --tcp-skip-in-flight --lazy-pages --status-fd 2 --tcp-close --network-lock nftables "$ID"
@@ -330,6 +330,10 @@ says() { # LINES COMMAND OPTION...
   wrong "descriptors.json: streams[1]: number not expected" restore --image-path "$BATS_TEST_TMPDIR/empty" --bundle "$BUNDLE" "$ID-2"
   [ ! -e "$ROOT/$ID-2" ] && [ ! -e "$CGROUP-2" ]
   is_status running
+  quietly delete --force "$ID"
+  config --arg path "$CGROUPS_PATH" '.linux.cgroupsPath = $path | del(.linux.namespaces[] | select(.type == "mount"))'
+  run_detached
+  wrong "no mount namespace of its own" checkpoint --image-path "$IMAGE" "$ID"
   quietly kill "$ID" KILL
   wait_for is_status stopped
   wrong "cannot checkpoint a container in the stopped state" checkpoint --image-path "$IMAGE" "$ID"

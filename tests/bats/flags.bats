@@ -357,7 +357,7 @@ present() { # COMMAND FLAG...
   run rundlet restore --lsm-mount-context
   echo "$output"
   [[ $output = *"flag needs an argument: --lsm-mount-context"* ]]
-  [[ $(rundlet --help) = *"checkpoint ID"* ]]
+  [[ $(rundlet --help) = *" checkpoint "* ]]
 }
 
 @test "without --root, root's containers are in /run/rundlet" {
