@@ -1,4 +1,5 @@
 #include "runtime/container/image.h"
+#include "runtime/container/network.h"
 #include "runtime/container/prepare.h"
 
 #include "specs/base/arena.h"
@@ -119,6 +120,15 @@ int image_check(const struct image_options *options) {
         return put_words(&unsent, options);
 }
 
+/* Its links lead outside, and the hooks make them anew: who ran with --net has to say nothing more. */
+static bool has_network_by_netsetup(const struct oci_config *config) {
+        const struct oci_namespace *network = oci_namespace_find(config, CLONE_NEWNET);
+        for (size_t i = 0; network && !network->path && i < config->annotations.n; i++)
+                if (str_starts(config->annotations.at[i].key, NETWORK_ANNOTATIONS))
+                        return true;
+        return false;
+}
+
 int image_request(const struct image *image, const struct image_options *options, const struct oci_config *config,
                   const char *log, struct criu_message *ret) {
         const char *file = oci_annotation(config, "org.criu.config");
@@ -136,6 +146,8 @@ int image_request(const struct image *image, const struct image_options *options
         for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
                 if (*(const bool *)((const char *)options + flags[i].offset))
                         criu_put_number(ret, flags[i].field, true);
+        if (has_network_by_netsetup(config) && !options->empty_ns.n)
+                criu_put_number(ret, CRIU_EMPTY_NS, CLONE_NEWNET);
         return put_words(ret, options);
 }
 

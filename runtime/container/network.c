@@ -16,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX_OF_ALL "org.rundlet.net."
-#define FILES         PREFIX_OF_ALL "files"
+#define FILES         NETWORK_ANNOTATIONS "files"
 #define NEIGHBOUR     "container:"
 
 enum { HOOK_SECONDS = 120 }; /* it takes milliseconds, but one after the other when many start at once */
@@ -171,12 +170,12 @@ static int add_networks(const struct container_options *options, const struct st
                 return r;
         set_namespace(config->linux_, NULL);
         add_hooks(config, program);
-        prepare_annotate(config, PREFIX_OF_ALL "name", str_join(names, ","));
-        prepare_annotate(config, PREFIX_OF_ALL "container", folder);
-        prepare_annotate(config, PREFIX_OF_ALL "hostname", options->no_hosts ? NULL : config->hostname);
+        prepare_annotate(config, NETWORK_ANNOTATIONS "name", str_join(names, ","));
+        prepare_annotate(config, NETWORK_ANNOTATIONS "container", folder);
+        prepare_annotate(config, NETWORK_ANNOTATIONS "hostname", options->no_hosts ? NULL : config->hostname);
         prepare_annotate(config, FILES, options->no_hosts ? NULL : folder);
         if (options->publish.n)
-                prepare_annotate(config, PREFIX_OF_ALL "publish", str_join(&options->publish, ","));
+                prepare_annotate(config, NETWORK_ANNOTATIONS "publish", str_join(&options->publish, ","));
         if (!options->no_hosts)
                 mount_files(config, folder);
         return 0;

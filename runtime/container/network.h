@@ -6,6 +6,9 @@
 
 #include "runtime/container/container.h"
 
+/* What the keys of netsetup's annotations begin with. */
+#define NETWORK_ANNOTATIONS "org.rundlet.net."
+
 /* Changes namespaces, mounts, annotations and hooks of the config; nothing else happens yet.  folder is the container's
  * own, as it will be.  *ret_neighbour is the container whose network is joined, NULL: none. */
 int network_add(const struct container_options *options, const char *folder, struct oci_config *config,
