@@ -97,7 +97,8 @@ static void append(struct nft_batch *batch, const struct nlmsghdr *message, stru
 static void open_batch(struct nft_batch *batch) {
         _Alignas(8) char bytes[64];
         if (batch->count == 0)
-                append(batch, nftnl_batch_begin(bytes, 0), (struct nft_about){ .what = "change nf_tables" });
+                append(batch, nftnl_batch_begin(bytes, 0),
+                       (struct nft_about){ "change nf_tables", NULL, "nf_tables", NULL });
 }
 
 /* What nft(8) calls a comment, as type, length and text with its NUL. */
@@ -289,21 +290,21 @@ static void fill_nothing(struct nftnl_expr *e, const struct nft_expression *x) {
 static const struct {
         const char *name;
         void (*fill)(struct nftnl_expr *e, const struct nft_expression *x);
-        const char *module; /* NULL: a part of nf_tables itself */
+        const char *module;
 } kinds[] = {
-        [NFT_X_META] = { "meta", fill_meta },
+        [NFT_X_META] = { "meta", fill_meta, "nf_tables" },
         [NFT_X_CT] = { "ct", fill_ct, "nft_ct" },
         [NFT_X_ADDRTYPE] = { "fib", fill_fib, "nft_fib_inet" },
-        [NFT_X_PAYLOAD] = { "payload", fill_payload },
-        [NFT_X_WRITE] = { "payload", fill_write },
-        [NFT_X_MASK] = { "bitwise", fill_mask },
-        [NFT_X_CMP] = { "cmp", fill_cmp },
-        [NFT_X_LOAD] = { "immediate", fill_load },
-        [NFT_X_LOOKUP] = { "lookup", NULL },
+        [NFT_X_PAYLOAD] = { "payload", fill_payload, "nf_tables" },
+        [NFT_X_WRITE] = { "payload", fill_write, "nf_tables" },
+        [NFT_X_MASK] = { "bitwise", fill_mask, "nf_tables" },
+        [NFT_X_CMP] = { "cmp", fill_cmp, "nf_tables" },
+        [NFT_X_LOAD] = { "immediate", fill_load, "nf_tables" },
+        [NFT_X_LOOKUP] = { "lookup", NULL, "nf_tables" },
         [NFT_X_DNAT] = { "nat", fill_dnat, "nft_nat" },
         [NFT_X_MASQUERADE] = { "masq", fill_nothing, "nft_masq" },
-        [NFT_X_COUNTER] = { "counter", fill_nothing },
-        [NFT_X_VERDICT] = { "immediate", fill_verdict },
+        [NFT_X_COUNTER] = { "counter", fill_nothing, "nf_tables" },
+        [NFT_X_VERDICT] = { "immediate", fill_verdict, "nf_tables" },
 };
 
 static void put_rule(struct nft_batch *batch, const struct nft_table *table, const struct nft_rule *rule) {
@@ -403,26 +404,25 @@ static struct nlmsghdr *message_at(const struct nft_batch *batch, size_t which) 
 }
 
 /* The module of the expression at that offset of a message for a rule, NULL when there is none. */
-static const char *module_at(const struct nlmsghdr *message, uint32_t offset) {
+static const char *module_at(const struct nlmsghdr *message, uint32_t offset, const struct nft_table *table) {
         if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) || offset % NLA_ALIGNTO ||
             offset < sizeof(*message) || offset + sizeof(struct nlattr) > message->nlmsg_len)
                 return NULL;
         const char *name = nl_text(nl_find_in((const void *)((const char *)message + offset), NFTA_EXPR_NAME));
         for (size_t i = NFT_X_END + 1; name && i < sizeof(kinds) / sizeof(kinds[0]); i++)
                 if (str_eq(kinds[i].name, name))
-                        return kinds[i].module ? kinds[i].module : "nf_tables";
+                        return i == NFT_X_META && table && table->family == NFPROTO_BRIDGE ? "nft_meta_bridge"
+                                                                                           : kinds[i].module;
         return NULL;
 }
 
 int nft_refused(const struct nft_batch *batch, const struct nl_refusal *refusal) {
         const struct nft_about *about = &batch->about[refusal->message];
-        if (refusal->message == 0 && refusal->error == EOPNOTSUPP)
-                return nl_lacks("ask nf_tables", "nf_tables");
         const char *what = about->name ? str_format("%s %s", about->what, about->name) : about->what;
         if (about->table)
                 what = str_format("%s of %s %s", what, family_name(about->table), about->table->name);
         if (refusal->error == ENOENT || refusal->error == EOPNOTSUPP) {
-                const char *inside = module_at(message_at(batch, refusal->message), refusal->offset);
+                const char *inside = module_at(message_at(batch, refusal->message), refusal->offset, about->table);
                 if (about->module || inside)
                         return nl_lacks(what, about->module ? about->module : inside);
         }
@@ -543,18 +543,17 @@ static int read_elements(const struct nlmsghdr *message, const struct nft_table 
 }
 
 int nft_list(struct nl *nl, const struct nft_table *table, const struct nft_set *set, struct nft_elements *list) {
+        const char *what = str_format("read set %s of %s %s", set->name, family_name(table), table->name);
         struct nl_batch batch = { 0 };
         struct nl_reply reply;
         put_get(&batch, NFT_MSG_GETSETELEM, table, NLM_F_DUMP);
         nl_put_text(&batch, NFTA_SET_ELEM_LIST_TABLE, table->name);
         nl_put_text(&batch, NFTA_SET_ELEM_LIST_SET, set->name);
-        int r = nl_run(nl, &batch, &reply);
-        if (r < 0)
-                return fail_in(r, "read set %s of %s %s", set->name, family_name(table), table->name);
-        if (reply.answers[0].error == ENOENT)
-                return -ENOENT;
-        if (reply.answers[0].error)
-                return fail(reply.answers[0].error, "read set %s of %s %s", set->name, family_name(table), table->name);
+        int r = nl_run(nl, &batch, &reply), error = r < 0 ? 0 : reply.answers[0].error;
+        if (error == EINVAL || error == EOPNOTSUPP)
+                return nl_lacks(what, "nf_tables");
+        if (r < 0 || error)
+                return r < 0 ? fail_in(r, "%s", what) : error == ENOENT ? -ENOENT : fail(error, "%s", what);
         for (size_t i = 0; i < reply.n && r == 0; i++)
                 r = read_elements(reply.messages[i], table, set, list);
         return r;

@@ -318,6 +318,16 @@ static void test_refusals(void) {
         struct nl_refusal refusal = { .message = which, .error = ENOENT, .offset = (uint32_t)(name - message) - 8 };
         CHECK_FAIL(nft_refused(&batch, &refusal),
                    "of inet netsetup: the kernel has no nft_fib_inet (module nft_fib_inet)");
+        /* What the bridge knows of a packet is a module of its own. */
+        struct nft_batch bridge = { 0 };
+        nft_put_table(&bridge, &layout_ports);
+        for (which = 0; !memmem(message_of(&bridge, which), message_of(&bridge, which)->nlmsg_len, "meta", 5);)
+                which++;
+        message = (const char *)message_of(&bridge, which);
+        name = memmem(message, message_of(&bridge, which)->nlmsg_len, "meta", 5);
+        const struct nl_refusal meta = { .message = which, .error = ENOENT, .offset = (uint32_t)(name - message) - 8 };
+        CHECK_FAIL(nft_refused(&bridge, &meta), "of bridge netsetup: the kernel has no nft_meta_bridge");
+        which = refusal.message;
         /* Offsets that point nowhere. */
         const uint32_t wrong[] = { 0, 3, 4, UINT32_MAX, UINT32_MAX & ~3U, message_of(&batch, which)->nlmsg_len };
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
