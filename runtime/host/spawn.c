@@ -196,7 +196,7 @@ static long keep_capabilities(int last_capability) {
         return r;
 }
 
-__attribute__((noreturn, noinline)) static void become_init(const struct spawning *s) {
+__attribute__((noreturn)) static void become_init(const struct spawning *s) {
         const char *const argv[] = { "rundlet-init", s->image_number, NULL }, *const envp[] = { NULL };
         struct step_message message = { .type = MESSAGE_FAILED, .step = STEP_OF_INIT };
         struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
@@ -224,37 +224,23 @@ static bool may_be_moved(const struct spawning *s) {
         return s->input->cgroup && s->input->cgroup->scope && !s->probe->is_root;
 }
 
-/* The child borrows our memory and our stack until its execve, as after vfork(2): copying page tables only to throw
- * them away costs a tenth of a millisecond.  Not where it could be traced meanwhile from a pid namespace that it was
- * born in, not where the new time namespace belongs to its memory, and not where it is frozen and we would be too. */
-static uint64_t borrowing(const struct spawning *s) {
-        bool is_copied = s->plan->unshares_time || s->input->is_frozen || lane_has(s->plan, LANE_OPEN, STEP_SETNS);
-        return is_copied ? 0 : CLONE_VM | CLONE_VFORK;
-}
-
-/* A frame of its own: what the child calls lies below it, and nothing in it is written before the child is gone. */
-__attribute__((noinline)) static long clone_into_init(const struct spawning *s, struct clone_args *args) {
-        long pid = sys_clone3(args, sizeof(*args));
-        if (pid == 0)
-                become_init(s);
-        return pid;
-}
-
 static int clone_child(struct spawning *s, struct child *ret) {
         int pidfd = -1;
-        struct clone_args args = { .flags = s->plan->clone_flags | CLONE_PIDFD | borrowing(s),
+        struct clone_args args = { .flags = s->plan->clone_flags | CLONE_PIDFD,
                                    .pidfd = (uint64_t)(uintptr_t)&pidfd,
                                    .exit_signal = SIGCHLD };
         if (s->input->cgroup && s->input->cgroup->fd >= 0) {
                 args.flags |= CLONE_INTO_CGROUP;
                 args.cgroup = (uint64_t)s->input->cgroup->fd;
         }
-        long pid = clone_into_init(s, &args);
+        long pid = sys_clone3(&args, sizeof(args));
         if (pid == -EACCES && may_be_moved(s)) {
                 s->is_outside = true;
                 args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
-                pid = clone_into_init(s, &args);
+                pid = sys_clone3(&args, sizeof(args));
         }
+        if (pid == 0)
+                become_init(s);
         if (pid < 0) {
                 int r = fail((int)pid, "make the container's process%s",
                              s->plan->clone_flags ? " in new namespaces" : "");
