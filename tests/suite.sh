@@ -44,11 +44,6 @@ is_left_out() {
   return 1
 }
 
-# What changes the machine's kernel for as long as it runs.
-is_alone() {
-  [ "$1" = netsetup_modules ]
-}
-
 finish() {
   while [ "$running" -gt 0 ]; do
     wait -n || failed=1
@@ -82,9 +77,7 @@ for suite in "$@"; do
         base=$(basename "$file" .bats)
         ! is_left_out "$base" || continue
         is_wanted "$base" || continue
-        ! is_alone "$base" || finish
         job "bats $base" timeout -k 10 "$limit" bats "${tags[@]}" --tap "$file"
-        ! is_alone "$base" || finish
       done
       ;;
     engines)
