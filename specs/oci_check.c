@@ -154,7 +154,8 @@ static void rule_mount_destination(struct check *c) {
 static void rule_bind_source(struct check *c) {
         for (size_t i = 0; i < c->config->mounts.n; i++) {
                 const struct oci_mount *mount = &c->config->mounts.at[i];
-                if (oci_mount_is_bind(mount) && !strv_has(&mount->options, "remount") && (!mount->source || !*mount->source))
+                if (oci_mount_is_bind(mount) && !strv_has(&mount->options, "remount") &&
+                    (!mount->source || !*mount->source))
                         check_error(c, "mounts[%zu].source: required for a bind mount", i);
         }
 }

@@ -8,7 +8,8 @@
 struct prepared {
         const char *bundle; /* absolute */
         const char *rootfs; /* absolute */
-        char *config_text;  /* as read, or with what --net and --layer add: what is kept for exec, checkpoint and delete */
+        char *config_text;  /* as read, or with what --net and --layer add: what is kept for exec, checkpoint and delete
+                             */
         size_t config_size;
         const struct container_record *neighbour; /* --net container:ID; NULL: none */
         struct oci_config *config;

@@ -53,7 +53,7 @@ cage() { # ID
     [ "$(readlink "/proc/$pid/ns/$kind")" = "$(readlink "/proc/self/ns/$kind")" ] && echo "$kind of the host"
   done
   awk '{ print $5, $6 }' "/proc/$pid/mountinfo" | sort
-  grep -c " /$ID[^ ]* .* - cgroup2 " "/proc/$pid/mountinfo"
+  grep -c " /${ID}[^ ]* .* - cgroup2 " "/proc/$pid/mountinfo"
   nsenter --cgroup --target "$pid" cat "/proc/$pid/cgroup"
 }
 
