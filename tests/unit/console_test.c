@@ -133,24 +133,28 @@ static void test_idle(void) {
         CHECK(used < 200000);
 }
 
+static void await_file(const char *name) {
+        while (access(str_path(folder, name), F_OK) < 0)
+                (void)poll(NULL, 0, 10);
+}
+
 /* Signals to us reach the child: one that the shell traps, sent by another process while we are in the foreground. */
 static void test_signals(void) {
         char *out;
         pid_t self = getpid();
         pid_t sender = fork();
         if (sender == 0) {
-                while (access(str_path(folder, "ready"), F_OK) < 0)
-                        (void)poll(NULL, 0, 10);
+                await_file("ready");
                 (void)kill(self, SIGUSR1);
                 (void)kill(self, SIGRTMIN + 3);
-                (void)poll(NULL, 0, 200);
+                await_file("usr1");
+                await_file("rt");
                 (void)kill(self, SIGTERM);
                 _exit(0);
         }
-        char *script =
-                str_format("trap 'echo usr1' USR1; trap 'echo rt' 37; trap 'echo term; exit 7' TERM; touch %s/ready; "
-                           "while :; do sleep 0.05; done",
-                           folder);
+        char *script = str_format("cd %s; trap 'echo usr1; touch usr1' USR1; trap 'echo rt; touch rt' 37; "
+                                  "trap 'echo term; exit 7' TERM; touch ready; while :; do sleep 0.05; done",
+                                  folder);
         CHECK_INT(foreground(script, false, "", &out), 7);
         CHECK(strstr(out, "usr1\n") && strstr(out, "rt\n") && str_ends(out, "term\n"));
         (void)waitpid(sender, NULL, 0);
