@@ -22,6 +22,11 @@ needs_criu() {
   criu check >/dev/null 2>&1 || skip "needs a kernel that this CRIU knows"
 }
 
+# What of ours and of CRIU's is mounted on the host; others' tests run beside this one.
+host_mounts() {
+  grep -e "$BATS_TEST_TMPDIR" -e criu /proc/self/mountinfo | sort
+}
+
 count() {
   cat "$BUNDLE/data/count" 2>/dev/null || echo 0
 }
@@ -72,11 +77,11 @@ cage() { # ID
   [ -s "$BATS_TEST_TMPDIR/work/dump.log" ] && [ ! -e "$IMAGE/dump.log" ]
   [ ! -e "$ROOT/$ID" ] && [ ! -e "$CGROUP" ]
   stopped=$(count)
-  sort /proc/self/mountinfo >"$BATS_TEST_TMPDIR/mounts"
+  host_mounts >"$BATS_TEST_TMPDIR/mounts"
   cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/other.json"
   restore --work-path "$BATS_TEST_TMPDIR/work" --pid-file "$BATS_TEST_TMPDIR/pid" --config "$BUNDLE/config.json"
   wait_for counts_on "$stopped"
-  sort /proc/self/mountinfo | diff "$BATS_TEST_TMPDIR/mounts" -
+  host_mounts | diff "$BATS_TEST_TMPDIR/mounts" -
   [ "$(cat "$BATS_TEST_TMPDIR/pid")" = "$(rundlet state "$ID-2" | jq .pid)" ]
   cage "$ID-2" | diff "$BATS_TEST_TMPDIR/before" -
   [ "$(cat "$CGROUP-2/pids.max")" = 20 ]
@@ -240,7 +245,7 @@ time.sleep(600)' "$BATS_TEST_TMPDIR/$1" 3>&- 4>&- &
   [[ $output = "rundlet: error: restore $ID-2: CRIU: "* ]]
   [ ! -e "$ROOT/$ID-2" ] && [ ! -e "$CGROUP-2" ]
   rm -r "$IMAGE" && mv "$IMAGE.whole" "$IMAGE"
-  sort /proc/self/mountinfo >"$BATS_TEST_TMPDIR/mounts"
+  host_mounts >"$BATS_TEST_TMPDIR/mounts"
   for wait in 0.2 0.4 0.8; do
     timeout -s KILL "$wait" "$RUNTIME" --root "$ROOT" restore --image-path "$IMAGE" --bundle "$BUNDLE" --detach "$ID-2" \
       </dev/null >/dev/null 2>&1 3>&- 4>&- || true
@@ -248,7 +253,7 @@ time.sleep(600)' "$BATS_TEST_TMPDIR/$1" 3>&- 4>&- &
     [ ! -e "$ROOT/$ID-2" ] && [ ! -e "$CGROUP-2" ]
     ! pgrep -f "criu swrk"
   done
-  sort /proc/self/mountinfo | diff "$BATS_TEST_TMPDIR/mounts" -
+  host_mounts | diff "$BATS_TEST_TMPDIR/mounts" -
   restore
 }
 
