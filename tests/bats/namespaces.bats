@@ -101,6 +101,11 @@ start_peer() { # [PAYLOAD...]
   [ "$(readlink /proc/self/ns/net)" = "$own" ]
 }
 
+# The host's, as far as the test could have made them: others' run beside it.
+own_mounts() {
+  grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || true
+}
+
 # Its root is a copy of what was put together elsewhere: nothing is mounted where others could see it.
 @test "without a mount namespace the container is in the host's, with mounts, masks and a root of its own" {
   mkdir "$BATS_TEST_TMPDIR/volume" "$BUNDLE/rootfs/hidden"
@@ -111,7 +116,7 @@ start_peer() { # [PAYLOAD...]
     | .mounts += [{destination: "/data", type: "bind", source: $volume, options: ["rbind", "ro"]},
         {destination: "/fresh", type: "tmpfs", source: "tmpfs"}]
     | .linux.maskedPaths += ["/hidden"] | .root.readonly = true'
-  before=$(cat /proc/self/mountinfo)
+  before=$(own_mounts)
   payload sh -c 'readlink /proc/self/ns/mnt; echo $(ls /data /hidden /../fresh); touch /x /data/x; touch /fresh/x && echo written; echo x >/dev/null
     cat /proc/self/mountinfo; exec sleep 1000'
   run_detached
@@ -121,7 +126,7 @@ start_peer() { # [PAYLOAD...]
   grep -qx '/../fresh: /data: inside /hidden:' "$OUT"
   [ "$(grep -c 'Read-only file system' "$OUT")" = 2 ]
   [ "$(tail -n 1 "$OUT")" = written ]
-  [ "$(cat /proc/self/mountinfo)" = "$before" ]
+  [ "$(own_mounts)" = "$before" ]
   run rundlet exec "$ID" sh -c 'readlink /proc/self/ns/mnt; ls /fresh; ls -d /../data; pwd' </dev/null
   echo "$output"
   [ "$status" = 0 ]
@@ -132,7 +137,7 @@ start_peer() { # [PAYLOAD...]
     [ "$status" = 1 ]
     [[ $output = *"linux.namespaces: its mount namespace is not its own" ]]
   done
-  [ "$(cat /proc/self/mountinfo)" = "$before" ]
+  [ "$(own_mounts)" = "$before" ]
   rundlet delete --force "$ID"
   wait_for umount "$BATS_TEST_TMPDIR/volume" # nothing of the tree is left that would hold it
 }
@@ -156,12 +161,12 @@ END
   mkdir "$BATS_TEST_TMPDIR/source"
   unshare --mount --propagation private sh -c 'cp -a "$1" "$2" && mount -t tmpfs only-there "$1" && cp -a "$2/." "$1" &&
     touch "$1/only-there" && mount -t tmpfs source "$3" && touch "$3/too" && echo $$ >"$2.pid" && exec sleep 1000' \
-    sh "$BUNDLE/rootfs" "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/source" &
+    sh "$BUNDLE/rootfs" "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/source" 3>&- 4>&- &
   wait_for test -s "$BATS_TEST_TMPDIR/copy.pid"
   other=$(cat "$BATS_TEST_TMPDIR/copy.pid")
   join_ns mount "/proc/$other/ns/mnt"
   config --arg source "$BATS_TEST_TMPDIR/source" '.mounts += [{destination: "/mnt", type: "bind", source: $source, options: ["bind", "ro"]}]'
-  before=$(cat "/proc/$other/mountinfo") host=$(cat /proc/self/mountinfo)
+  before=$(cat "/proc/$other/mountinfo") host=$(own_mounts)
   payload sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt; pwd; echo $$; exec sleep 1000'
   run_detached
   wait_for grep -qx 1 "$OUT"
@@ -169,7 +174,7 @@ END
   run rundlet exec "$ID" sh -c 'readlink /proc/self/ns/mnt; ls -d /only-there; ls /mnt' </dev/null
   [ "${lines[*]}" = "$(readlink "/proc/$other/ns/mnt") /only-there too" ]
   [ "$(cat "/proc/$other/mountinfo")" = "$before" ]
-  [ "$(cat /proc/self/mountinfo)" = "$host" ]
+  [ "$(own_mounts)" = "$host" ]
   rundlet delete --force "$ID"
   [ "$(cat "/proc/$other/mountinfo")" = "$before" ]
   [ -e "/proc/$other/root$BUNDLE/rootfs/only-there" ]
