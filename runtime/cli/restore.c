@@ -27,7 +27,7 @@ static const struct opt options_table[] = {
                      "another SELinux context for its mounts"),
         BUNDLE_OPTIONS,
         CONTAINER_OPTION("no-pivot", 0, OPT_FLAG, no_pivot, NULL, "accepted and ignored: CRIU moves into the root"),
-        CONTAINER_OPTION("no-new-keyring", 0, OPT_FLAG, no_keyring, NULL, "accepted and ignored: CRIU makes none"),
+        CONTAINER_OPTION("no-new-keyring", 0, OPT_FLAG, no_keyring, NULL, "keep the caller's session keyring"),
         { 0 },
 };
 

@@ -305,21 +305,13 @@ static int check_overlay(const struct checkpoint *c) {
                          "run it with --upper DIR, or use --leave-running");
 }
 
-/* CRIU would bring back a tree of mounts that is in no namespace as one of its own. */
-static int check_mount_namespace(const struct checkpoint *c) {
-        const struct oci_namespace *mount = oci_namespace_find(c->config, CLONE_NEWNS);
-        return mount && !mount->path ? 0
-                                     : fail_words(EINVAL, "linux.namespaces: no mount namespace of its own: CRIU "
-                                                          "cannot write such a container");
-}
-
 static int check(const struct checkpoint *c) {
         if (!probe_get()->is_root)
                 return fail_words(EPERM, "CRIU needs root");
         if (c->container.status != CONTAINER_RUNNING && c->container.status != CONTAINER_PAUSED)
                 return fail_words(EINVAL, "cannot checkpoint a container in the %s state",
                                   container_status_name(c->container.status));
-        int r = check_mount_namespace(c);
+        int r = image_allows(c->config);
         return r < 0 ? r : check_overlay(c);
 }
 

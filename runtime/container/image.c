@@ -151,6 +151,22 @@ int image_request(const struct image *image, const struct image_options *options
         return put_words(ret, options);
 }
 
+/* A restriction that is lost without a word would be worse than no image. */
+int image_allows(const struct oci_config *config) {
+        static const char landlock[] = "org.rundlet.landlock";
+        const struct oci_namespace *mount = oci_namespace_find(config, CLONE_NEWNS);
+        if (!mount || mount->path)
+                return fail_words(EINVAL, "linux.namespaces: CRIU needs a mount namespace of the container's own");
+        if (oci_annotation(config, landlock))
+                return fail_words(EINVAL, "annotations[\"%s\"]: CRIU forgets the rules of Landlock", landlock);
+        for (size_t i = 0; i < config->mounts.n; i++) {
+                const struct oci_mount *one = &config->mounts.at[i];
+                if (one->uid_mappings.n || strv_has(&one->options, "idmap") || strv_has(&one->options, "ridmap"))
+                        return fail_words(EINVAL, "mounts[%zu]: CRIU forgets the id map of a mount", i);
+        }
+        return 0;
+}
+
 /* -- names that both ends know -- */
 
 void image_put_mount(struct criu_message *message, const char *key, const char *value) {

@@ -59,6 +59,8 @@ struct image {
 int image_open(const struct image_options *options, bool make, struct image *ret);
 /* What is wrong with the options by themselves. */
 int image_check(const struct image_options *options);
+/* Whether CRIU brings back all that the config asks for; what it would lose is an error that names it. */
+int image_allows(const struct oci_config *config);
 /* Lets the root of a user namespace of the config's own search the folder: CRIU reads there in its name too. */
 int image_admit(const struct image *image, const struct oci_config *config);
 void image_release(struct image *image);

@@ -70,7 +70,7 @@ static int put_namespaces(struct restore *restore) {
                 const char *name = image_namespace_name(namespace->type.v);
                 if (!namespace->path || !name)
                         continue;
-                int fd = open(namespace->path, O_RDONLY | O_CLOEXEC);
+                int fd = open(namespace->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
                 if (fd < 0)
                         return fail(errno, "linux.namespaces[%zu].path: open %s", i, namespace->path);
                 restore->fds[restore->fds_count++] = fd;
@@ -289,6 +289,8 @@ static int restore(struct restore *restore, int *ret_status) {
                 r = creation_begin(c);
         if (r == 0 && !c->prepared.probe->is_root)
                 r = fail_words(EPERM, "CRIU needs root");
+        if (r == 0)
+                r = image_allows(c->prepared.config);
         if (r == 0)
                 r = image_admit(&restore->image, c->prepared.config);
         if (r == 0)

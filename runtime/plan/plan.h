@@ -241,6 +241,9 @@ void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt); /
 const char *plan_rdt_group(const struct oci_intel_rdt *config, const char *id, bool *ret_is_own);
 int plan_hooks(struct build *b);         /* hooks.c: hooks barrier, createContainer */
 int plan_hooks_start(struct build *b);   /* hooks.c: startContainer */
+void plan_keyring(struct build *b);      /* process.c: a session keyring of its own */
+void plan_io_priority(struct build *b);  /* process.c */
+int plan_memory_policy(struct build *b); /* process.c */
 int plan_process(struct build *b);       /* process.c: keyring, session, stdio, limits, labels */
 int plan_label_modules(struct build *b); /* labels.c: is there a module for every label? */
 bool plan_writes_labels(const struct build *b);

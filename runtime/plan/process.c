@@ -28,13 +28,17 @@ static bool is_session_late(const struct build *b) {
         return b->plan->joins_pidns;
 }
 
+void plan_keyring(struct build *b) {
+        if (b->options->no_keyring)
+                return;
+        plan_keyring_label(b);
+        b->plan->place = "session keyring";
+        plan_add(b->plan, LANE_CHILD, STEP_KEYRING, .a = plan_text(b->plan, str_format("_ses.%s", b->options->id)),
+                 .tolerate = ENOSYS);
+}
+
 static void add_session_and_stdio(struct build *b) {
-        if (!b->options->no_keyring) {
-                plan_keyring_label(b);
-                b->plan->place = "session keyring";
-                plan_add(b->plan, LANE_CHILD, STEP_KEYRING,
-                         .a = plan_text(b->plan, str_format("_ses.%s", b->options->id)), .tolerate = ENOSYS);
-        }
+        plan_keyring(b);
         if (!is_session_late(b))
                 add_session(b);
         if (b->process->terminal)
@@ -107,7 +111,7 @@ static void add_scheduler(struct build *b) {
                  .b = plan_bytes(b->plan, &attr, sizeof(attr), _Alignof(struct sched_attr)));
 }
 
-static void add_io_priority(struct build *b) {
+void plan_io_priority(struct build *b) {
         const struct oci_io_priority *io = b->process->io_priority;
         if (!io)
                 return;
@@ -141,7 +145,7 @@ static int add_exec_affinity(struct build *b) {
         return add_affinity(b, LANE_CHILD, "process.execCPUAffinity.final", affinity->final);
 }
 
-static int add_memory_policy(struct build *b) {
+int plan_memory_policy(struct build *b) {
         const struct oci_memory_policy *policy = b->config->linux_ ? b->config->linux_->memory_policy : NULL;
         if (!policy)
                 return 0;
@@ -171,11 +175,11 @@ int plan_process(struct build *b) {
         add_session_and_stdio(b);
         add_oom_score(b);
         add_scheduler(b);
-        add_io_priority(b);
+        plan_io_priority(b);
         int r = add_exec_affinity(b);
         if (r < 0)
                 return r;
-        r = add_memory_policy(b);
+        r = plan_memory_policy(b);
         if (r < 0)
                 return r;
         add_personality(b);

@@ -55,13 +55,23 @@ int plan_build_restore(const struct oci_config *config, const struct probe *prob
         struct build b = {
                 .plan = plan_new(), .config = &one, .process = config->process, .probe = probe, .options = options
         };
-        if (config->linux_)
+        if (config->linux_) {
                 linux_.rootfs_propagation = config->linux_->rootfs_propagation;
+                linux_.memory_policy = config->linux_->memory_policy;
+        }
         one.linux_ = &linux_;
         int r = plan_rootfs(&b);
         if (r < 0)
                 return r;
         add_mount_points(&b);
+        /* CRIU forgets these, and whoever it brings back inherits its own. */
+        plan_keyring(&b);
+        plan_io_priority(&b);
+        r = plan_memory_policy(&b);
+        if (r == 0)
+                r = plan_core_scheduling(&b);
+        if (r < 0)
+                return r;
         *ret = b.plan;
         return 0;
 }

@@ -129,6 +129,17 @@ cage() { # ID
   cage "$ID-2" | diff "$BATS_TEST_TMPDIR/before" -
 }
 
+@test "a session keyring of its own, which CRIU would not make" {
+  needs_criu
+  cp "$BUILD/tests/probe" "$BUNDLE/rootfs/bin/probe"
+  payload sh -c 'while :; do probe fp >/data/new; mv /data/new /data/print; sleep 0.1; done'
+  run_detached
+  wait_for grep -qx "keyring _ses.$ID" "$BUNDLE/data/print"
+  checkpoint
+  restore
+  wait_for grep -qx "keyring _ses.$ID-2" "$BUNDLE/data/print"
+}
+
 @test "a network namespace that it had joined is joined again" {
   needs_criu
   unshare --net sleep 600 3>&- 4>&- &
@@ -338,9 +349,19 @@ says() { # LINES COMMAND OPTION...
   [ ! -e "$ROOT/$ID-2" ] && [ ! -e "$CGROUP-2" ]
   is_status running
   quietly delete --force "$ID"
+  cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/kept"
+  while read -r words filter; do
+    cp "$BATS_TEST_TMPDIR/kept" "$BUNDLE/config.json"
+    config --arg path "$CGROUPS_PATH" ".linux.cgroupsPath = \$path | $filter"
+    wrong "CRIU forgets ${words//_/ }" restore --image-path "$IMAGE" --bundle "$BUNDLE" "$ID-2"
+  done <<'END'
+the_rules_of_Landlock .annotations["org.rundlet.landlock"] = "{}"
+the_id_map_of_a_mount .mounts[-1].options += ["idmap"] | .mounts[-1].uidMappings = [{containerID: 0, hostID: 1, size: 1}] | .mounts[-1].gidMappings = .mounts[-1].uidMappings
+END
+  cp "$BATS_TEST_TMPDIR/kept" "$BUNDLE/config.json"
   config --arg path "$CGROUPS_PATH" '.linux.cgroupsPath = $path | del(.linux.namespaces[] | select(.type == "mount"))'
   run_detached
-  wrong "no mount namespace of its own" checkpoint --image-path "$IMAGE" "$ID"
+  wrong "CRIU needs a mount namespace of the container's own" checkpoint --image-path "$IMAGE" "$ID"
   quietly kill "$ID" KILL
   wait_for is_status stopped
   wrong "cannot checkpoint a container in the stopped state" checkpoint --image-path "$IMAGE" "$ID"
