@@ -283,6 +283,7 @@ static int ignore_event(const char *event, pid_t pid, int fd, void *data) {
 static int dump(struct checkpoint *c) {
         autocriu criu = CRIU_NONE;
         const struct criu_start start = { .program = c->options->criu,
+                                          .umask = image_umask(c->config),
                                           .inherited = &c->status_fd,
                                           .inherited_count = c->status_fd >= 0 };
         int r = criu_start(&start, &criu);

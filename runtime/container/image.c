@@ -24,8 +24,15 @@
 static int open_folder(const char *option, const char *path, bool make) {
         if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
                 return fail(errno, "%s: make %s", option, path);
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? fail(errno, "%s: open %s", option, path) : fd;
+        struct stat status;
+        autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &status) < 0)
+                return fail(errno, "%s: open %s", option, path);
+        /* Its owner could read what is written there, and choose what is brought back. */
+        if (status.st_uid != 0 && status.st_uid != geteuid())
+                return fail_hint(fail_words(EPERM, "%s: %s belongs to user %u", option, path, (unsigned)status.st_uid),
+                                 "chown -R root %s, if what is in it can be trusted", path);
+        return fd_take(&fd);
 }
 
 int image_open(const struct image_options *options, bool make, struct image *ret) {
@@ -48,10 +55,14 @@ int image_admit(const struct image *image, const struct oci_config *config) {
         for (size_t i = 0; user && !user->path && i < config->linux_->gid_mappings.n; i++) {
                 const struct oci_idmap *map = &config->linux_->gid_mappings.at[i];
                 if (map->container_id == 0 && map->size > 0 &&
-                    (fchown(image->folder, (uid_t)-1, map->host_id) < 0 || fchmod(image->folder, 0710) < 0))
+                    (fchown(image->folder, (uid_t)-1, map->host_id) < 0 || fchmod(image->folder, 02710) < 0))
                         return fail(errno, "--image-path: give %s to group %u", image->path, (unsigned)map->host_id);
         }
         return 0;
+}
+
+unsigned image_umask(const struct oci_config *config) {
+        return oci_namespace_find(config, CLONE_NEWUSER) ? 0027 : 0077;
 }
 
 void image_release(struct image *image) {

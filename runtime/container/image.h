@@ -54,15 +54,17 @@ struct image {
 #define IMAGE_NONE                                                                                                     \
         { -1, -1, NULL, NULL }
 
-/* Opens the folder of the image and the one for CRIU's log (work_path, by default the same); make: also makes them, the
- * last component, 0700: an image is the container's memory. */
+/* Opens the folder of the image and the one for CRIU's log (work_path, by default the same), which must be root's;
+ * make: also makes them, the last component, 0700: an image is the container's memory. */
 int image_open(const struct image_options *options, bool make, struct image *ret);
 /* What is wrong with the options by themselves. */
 int image_check(const struct image_options *options);
 /* Whether CRIU brings back all that the config asks for; what it would lose is an error that names it. */
 int image_allows(const struct oci_config *config);
-/* Lets the root of a user namespace of the config's own search the folder: CRIU reads there in its name too. */
+/* Lets the root of a user namespace of the config's own search the folder, and read what is written to it from now on:
+ * CRIU reads there in its name too.  image_umask: of these files. */
 int image_admit(const struct image *image, const struct oci_config *config);
+unsigned image_umask(const struct oci_config *config);
 void image_release(struct image *image);
 #define autoimage __attribute__((cleanup(image_release))) struct image
 

@@ -185,15 +185,23 @@ static struct strv all_attributes(const struct strv *options) {
         return all;
 }
 
+/* Of what lies one over the other only the topmost can be seen, the last in the list. */
+static bool is_covered(const struct image_mounts *mounts, size_t index) {
+        for (size_t i = index + 1; i < mounts->mounts.n; i++)
+                if (str_eq(mounts->mounts.at[i].destination, mounts->mounts.at[index].destination))
+                        return true;
+        return false;
+}
+
 static bool is_as_before(const struct mount_list *now, const char *point, const char *attributes) {
+        bool is_same = false;
         for (size_t i = 0; i < now->n; i++) {
                 if (!str_eq(now->at[i].point, point))
                         continue;
                 struct strv options = str_split(now->at[i].options, ',', true), all = all_attributes(&options);
-                if (str_eq(str_join(&all, ","), attributes))
-                        return true;
+                is_same = str_eq(str_join(&all, ","), attributes);
         }
-        return false;
+        return is_same;
 }
 
 /* CRIU forgets attributes of mounts that come from outside: of what covers a file, that it is read-only. */
@@ -213,7 +221,7 @@ static int mend_mounts(const struct restore *restore) {
         for (size_t i = 0; i < before.mounts.n; i++) {
                 struct oci_mount mount = before.mounts.at[i];
                 mount.options = all_attributes(&mount.options);
-                if (is_as_before(&now, mount.destination, str_join(&mount.options, ",")))
+                if (is_covered(&before, i) || is_as_before(&now, mount.destination, str_join(&mount.options, ",")))
                         continue;
                 strv_add(&mount.options, "remount");
                 wanted.mounts.at[wanted.mounts.n++] = mount;

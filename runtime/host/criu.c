@@ -181,6 +181,8 @@ static bool run_lanes(const struct plan *plan, struct failure *ret) {
 static bool prepare(const struct launch *launch, struct failure *ret) {
         const struct criu_start *start = launch->start;
         sigset_t empty;
+        if (start->umask)
+                (void)umask(start->umask);
         bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == launch->parent;
         for (int number = 1; number < NSIG; number++)
                 (void)signal(number, SIG_DFL);

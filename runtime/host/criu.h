@@ -33,6 +33,7 @@ struct criu_start {
         const struct cgroup *cgroup; /* CRIU's, and of whom it brings back; NULL or without an fd: ours */
         bool has_cgroup_namespace;   /* a new one, rooted in that cgroup: those that CRIU brings back inherit it */
         bool no_new_privileges;      /* for it and for those */
+        unsigned umask;              /* of the files that it writes; 0: ours */
         const int *inherited;        /* fds that it gets under the same number, beside 0, 1 and 2 */
         size_t inherited_count;
 };
