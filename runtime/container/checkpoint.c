@@ -67,11 +67,6 @@ static int name_binds(const struct checkpoint *c, struct outside *outside) {
         return 0;
 }
 
-static bool is_below(const char *path, const char *folder) {
-        size_t size = strlen(folder);
-        return strncmp(path, folder, size) == 0 && path[size] == '/';
-}
-
 /* File systems that a container has mounts of its own of, whoever else has some. */
 static bool is_kernels(const char *type) {
         static const char *const kinds[] = { "proc", "sysfs", "mqueue", "cgroup2", "devpts" };
@@ -95,7 +90,7 @@ static const char *name_of(const struct outside *outside, size_t index) {
         size_t longest = 0;
         for (size_t i = 0; i < outside->inside.n; i++) {
                 const char *above = outside->inside.at[i].point;
-                if (!outside->names[i] || !is_below(point, above) || strlen(above) < longest)
+                if (!outside->names[i] || !str_is_below(point, above) || strlen(above) < longest)
                         continue;
                 longest = strlen(above);
                 name = str_format("%s%s", outside->names[i], point + longest);

@@ -84,11 +84,11 @@ static void put_bind(struct restore *restore, const struct mount_list *host, con
         const char *destination = plan_destination(mount), *bundle = restore->creation->prepared.bundle;
         const char *source = mount->source && *mount->source == '/' ? mount->source : str_path(bundle, mount->source);
         char *real = realpath(source, NULL);
-        size_t size = real ? strlen(real) : 0;
+        size_t size = real && real[1] ? strlen(real) : 0; /* "/": what is below begins with its slash */
         image_put_mount(&restore->request, destination, source);
         for (size_t i = 0; real && i < host->n; i++) {
                 const char *point = host->at[i].point;
-                if (strncmp(point, real, size) == 0 && point[size] == '/')
+                if (str_is_below(point, real))
                         image_put_mount(&restore->request, str_format("%s%s", destination, point + size), point);
         }
         free(real);

@@ -38,8 +38,7 @@ int cgroup_of(pid_t pid, const char **ret_path) {
 }
 
 bool cgroup_is_below(const char *path, const char *parent) {
-        size_t n = strlen(parent);
-        return str_starts(path, parent) && (path[n] == '\0' || path[n] == '/' || str_eq(parent, "/"));
+        return str_eq(path, parent) || str_is_below(path, parent);
 }
 
 static bool is_writable(const struct probe *probe, const char *path) {

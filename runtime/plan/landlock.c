@@ -156,13 +156,6 @@ static const char *plain(const char *path) {
         return kept.n ? str_format("/%s", str_join(&kept, "/")) : "/";
 }
 
-static bool is_below(const char *path, const char *folder) {
-        size_t size = strlen(folder);
-        if (str_eq(folder, "/"))
-                return !str_eq(path, "/");
-        return strncmp(path, folder, size) == 0 && path[size] == '/';
-}
-
 /* Who may write to a folder may put a link in place of what is in it, and exec opens the paths again. */
 static int check_not_exchanged(const struct path_list lists[4], const struct path_list *list, size_t at) {
         const char *path = list->paths->at[at];
@@ -170,7 +163,7 @@ static int check_not_exchanged(const struct path_list lists[4], const struct pat
                 if (!(lists[i].rights & RIGHT_MAKE_LINK) || !(list->rights & ~lists[i].rights))
                         continue;
                 for (size_t j = 0; j < lists[i].paths->n; j++)
-                        if (is_below(path, lists[i].paths->at[j]))
+                        if (str_is_below(path, lists[i].paths->at[j]))
                                 return fail_words(EINVAL, PLACE ": %s[%zu]: %s can be exchanged by who may write to %s",
                                                   list->name, at, str_printable(path),
                                                   str_printable(lists[i].paths->at[j]));

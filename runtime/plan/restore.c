@@ -12,15 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_below(const char *path, const char *folder) {
-        size_t size = strlen(folder);
-        return strncmp(path, folder, size) == 0 && path[size] == '/';
-}
-
 /* What lies in another mount is made with what is in it: a tmpfs comes back with its folders. */
 static bool is_in_mount(const struct oci_config *config, const char *destination) {
         for (size_t i = 0; i < config->mounts.n; i++)
-                if (is_below(destination, plan_destination(&config->mounts.at[i])))
+                if (str_is_below(destination, plan_destination(&config->mounts.at[i])))
                         return true;
         return false;
 }

@@ -88,6 +88,12 @@ bool str_starts(const char *text, const char *prefix) {
         return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+bool str_is_below(const char *path, const char *folder) {
+        if (str_eq(folder, "/"))
+                return path[0] == '/' && path[1];
+        return str_starts(path, folder) && path[strlen(folder)] == '/';
+}
+
 bool str_ends(const char *text, const char *suffix) {
         size_t n = strlen(text), m = strlen(suffix);
         return n >= m && memcmp(text + n - m, suffix, m) == 0;

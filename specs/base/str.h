@@ -30,6 +30,9 @@ char *str_join(const struct strv *list, const char *separator) __attribute__((re
 
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
+/* Whether a path lies below a folder, by whole components; the folder itself does not.  folder is "/" or ends without a
+ * slash. */
+bool str_is_below(const char *path, const char *folder);
 static inline bool str_eq(const char *a, const char *b) {
         return __builtin_strcmp(a, b) == 0;
 }

@@ -71,16 +71,16 @@ cage() { # ID
   run_detached
   wait_for counts_on 3
   cage "$ID" >"$BATS_TEST_TMPDIR/before"
-  mkdir "$BATS_TEST_TMPDIR/work"
-  checkpoint --work-path "$BATS_TEST_TMPDIR/work"
+  mkdir "$BATS_TEST_TMPDIR/logs"
+  checkpoint --work-path "$BATS_TEST_TMPDIR/logs"
   # Nobody else reads the container's memory, whatever becomes of the folder.
   [ "$(stat -c %a "$IMAGE" "$IMAGE/pages-1.img" "$IMAGE/core-1.img" | xargs)" = "700 600 600" ]
-  [ -s "$BATS_TEST_TMPDIR/work/dump.log" ] && [ ! -e "$IMAGE/dump.log" ]
+  [ -s "$BATS_TEST_TMPDIR/logs/dump.log" ] && [ ! -e "$IMAGE/dump.log" ]
   [ ! -e "$ROOT/$ID" ] && [ ! -e "$CGROUP" ]
   stopped=$(count)
   host_mounts >"$BATS_TEST_TMPDIR/mounts"
   cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/other.json"
-  restore --work-path "$BATS_TEST_TMPDIR/work" --pid-file "$BATS_TEST_TMPDIR/pid" --config "$BUNDLE/config.json"
+  restore --work-path "$BATS_TEST_TMPDIR/logs" --pid-file "$BATS_TEST_TMPDIR/pid" --config "$BUNDLE/config.json"
   wait_for counts_on "$stopped"
   host_mounts | diff "$BATS_TEST_TMPDIR/mounts" -
   [ "$(cat "$BATS_TEST_TMPDIR/pid")" = "$(rundlet state "$ID-2" | jq .pid)" ]

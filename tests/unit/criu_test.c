@@ -126,6 +126,8 @@ static void test_mountinfo(void) {
         CHECK_STR(list.at[1].point, "/c d");
         CHECK_INT((int)list.at[2].id, 26);
         CHECK_INT(mountinfo_read(str_path(folder, "absent"), &list), -ENOENT);
+        CHECK(str_is_below("/a/b", "/a") && str_is_below("/a", "/"));
+        CHECK(!str_is_below("/a", "/a") && !str_is_below("/ab", "/a") && !str_is_below("/", "/"));
 }
 
 int main(void) {
