@@ -29,7 +29,7 @@ int container_not_running(const char *id);
 /* mounts.c: carries out a plan of mounts inside, where pidfd lives: the child of ours does it, says so and ends. */
 int container_enter(int pidfd, const struct plan *plan);
 
-/* SIGKILL to init, and waits for its end. */
+/* SIGKILL to init, and to all in its cgroup when that does not end it soon; waits for the end. */
 int container_kill_init(const struct container *container);
 
 /* Step 12 of the lifecycle and what follows: kills what lives, undoes what create made, releases the lock, runs the

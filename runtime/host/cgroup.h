@@ -75,7 +75,8 @@ int cgroup_signal(const struct cgroup *cgroup, int number);
 /* All pids below it, threads' sub-cgroups included, ascending, 0-terminated in the arena. */
 int cgroup_pids(const struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count);
 
-/* Waits until cgroup.events says it is empty, at most timeout_ms; -ETIMEDOUT names the pids that hold it. */
+/* Waits until cgroup.events says it is empty, as long as fewer processes are left after each half of timeout_ms: many
+ * take their time on a slow machine.  -ETIMEDOUT names the pids that hold it. */
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms);
 
 /* rmdir of the cgroup and of sub-cgroups the container made, bottom up, EBUSY retried while it empties, then of parents

@@ -319,23 +319,29 @@ int cgroup_kill(const struct cgroup *cgroup) {
         return fail_words(ETIMEDOUT, "kill the cgroup %s: it forks faster than it dies", cgroup->path);
 }
 
-static int holders(const struct cgroup *cgroup) {
-        pid_t *pids;
-        size_t n;
+static int held(const struct cgroup *cgroup, const pid_t *pids, size_t n) {
         struct strv names = { 0 };
-        if (cgroup_pids(cgroup, &pids, &n) < 0)
-                n = 0;
         for (size_t i = 0; i < n && i < 8; i++)
                 strv_add(&names, str_format("%d", (int)pids[i]));
         return fail_words(ETIMEDOUT, "wait for the cgroup %s to empty: it is held by process %s%s", cgroup->path,
                           names.n ? str_join(&names, ", ") : "of another pid namespace", n > 8 ? "..." : "");
 }
 
+/* Asked twice in the given time, so that it is known whether anything has ended in between. */
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms) {
-        int r = cgroup_await_event(cgroup->fd, "populated", false, timeout_ms);
-        if (r == -ETIMEDOUT)
-                return holders(cgroup);
-        return r == -ENOENT ? 0 : r;
+        size_t before = SIZE_MAX;
+        for (;;) {
+                pid_t *pids;
+                size_t n;
+                int r = cgroup_await_event(cgroup->fd, "populated", false, timeout_ms / 2);
+                if (r != -ETIMEDOUT)
+                        return r == -ENOENT ? 0 : r;
+                if (cgroup_pids(cgroup, &pids, &n) < 0)
+                        n = 0;
+                if (n >= before)
+                        return held(cgroup, pids, n);
+                before = n;
+        }
 }
 
 /* -- labels -- */

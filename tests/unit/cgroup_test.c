@@ -197,6 +197,26 @@ static void test_freeze(void) {
         CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+/* As on a machine that is slow to end many: the wait for all is longer than what one may take. */
+static void test_slow_end(void) {
+        enum { COUNT = 6 };
+        pid_t pids[COUNT];
+        autocgroup cgroup = CGROUP_NONE;
+        CHECK_INT(make(top, web, &cgroup), 0);
+        for (size_t i = 0; i < COUNT; i++)
+                pids[i] = sleeper(top);
+        pid_t killer = fork();
+        if (killer == 0) {
+                for (size_t i = 0; i < COUNT && usleep(120 * 1000) == 0; i++)
+                        (void)kill(pids[i], SIGKILL);
+                _exit(0);
+        }
+        CHECK_INT(cgroup_wait_empty(&cgroup, 500), 0);
+        for (size_t i = 0; i < COUNT; i++)
+                CHECK_INT(waitpid(pids[i], NULL, 0), pids[i]);
+        CHECK_INT(waitpid(killer, NULL, 0), killer);
+}
+
 static void test_limits(void) {
         struct cgroup_write good = { .file = "cgroup.max.depth", .value = "5", .place = "linux.resources.unified" };
         struct cgroup_write bad = { .file = "cgroup.max.depth",
@@ -289,6 +309,7 @@ int main(void) {
         test_parents();
         test_adopted();
         test_freeze();
+        test_slow_end();
         test_limits();
         test_delegation();
         test_devices();
