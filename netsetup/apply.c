@@ -1,5 +1,5 @@
 #include "netsetup/direct.h"
-#include "netsetup/filter.h"
+#include "netsetup/gc.h"
 #include "netsetup/net.h"
 #include "netsetup/overlay.h"
 #include "netsetup/reload.h"
@@ -177,24 +177,23 @@ static int run_no_ipv6(struct net_op *op, struct net_hands *hands) {
 }
 
 /* --- the packet filter ------------------------------------------------------------------------------------------- */
-static int filter_of(struct net_hands *hands, struct nl **ret) {
+static int filter_of(struct net_hands *hands, struct filter *ret) {
         int r = hands->filter.socket ? 0 : nft_open(&hands->filter);
-        *ret = &hands->filter;
+        *ret = (struct filter){ &hands->filter, gc_bury, hands->gc };
         return r;
 }
 
 static int run_ports_free(struct net_op *op, struct net_hands *hands) {
-        struct nl *filter;
+        struct filter filter;
         int r = filter_of(hands, &filter);
-        return r < 0 ? r : filter_check_free(filter, &hands->host, op->policy);
+        return r < 0 ? r : filter_check_free(&filter, op->policy);
 }
 
 static int run_guard(struct net_op *op, struct net_hands *hands) {
-        struct nl *filter;
+        struct filter filter;
         int r = filter_of(hands, &filter);
-        const struct reload reload = { filter, &hands->host, hands->attached, op->link };
-        if (r < 0 || (r = reload_if_gone(&reload)) < 0 ||
-            (r = filter_add(filter, &hands->host, op->policy, FILTER_GUARD)) < 0)
+        const struct reload reload = { filter.nl, &hands->host, hands->gc->attached, op->link };
+        if (r < 0 || (r = reload_if_gone(&reload)) < 0 || (r = filter_add(&filter, op->policy, FILTER_GUARD)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;
 }
@@ -204,21 +203,21 @@ static int run_forward(struct net_op *op, struct net_hands *hands) {
 }
 
 static int run_ways(struct net_op *op, struct net_hands *hands) {
-        struct nl *filter;
+        struct filter filter;
         int r = filter_of(hands, &filter);
         if (r < 0 || (r = forward_hairpin(&hands->host, op->policy)) < 0 ||
-            (r = filter_add(filter, &hands->host, op->policy, FILTER_WAYS)) < 0)
+            (r = filter_add(&filter, op->policy, FILTER_WAYS)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;
 }
 
 /* Without its record a link's rules are known by their comments.  A kernel that has no rules has none of ours. */
 static int run_rules_off(struct net_op *op, struct net_hands *hands) {
-        struct nl *filter;
+        struct filter filter;
         int r = filter_of(hands, &filter);
         if (r == 0)
-                r = op->policy ? filter_remove(filter, op->policy, FILTER_ALL)
-                               : filter_forget(filter, op->link, FILTER_ALL);
+                r = op->policy ? filter_remove(filter.nl, op->policy, FILTER_ALL)
+                               : filter_forget(filter.nl, op->link, FILTER_ALL);
         if (r == -EOPNOTSUPP || r == -EPROTONOSUPPORT)
                 return 0;
         return r < 0 ? fail_in(r, "%s", net_op_words(op)) : 0;

@@ -79,7 +79,7 @@ static int forget_earlier(struct attaching *a) {
         int r = record_read(a->gc.attached, a->request.id, a->request.interface, &earlier);
         if (r != RECORD_FOUND)
                 return r < 0 ? r : 0;
-        if (gc_is_dead(&a->gc, earlier.policy.link))
+        if (gc_is_over(&a->gc, &earlier))
                 return gc_take_away(&a->gc, &earlier);
         if (earlier.number.set)
                 return fail_words(EEXIST, "%s is attached already", earlier.policy.interface);
@@ -237,7 +237,7 @@ int attach_run(const struct net_request *request, FILE *dry, struct net_result *
         a.gc.root = root;
         a.gc.attached = attached;
         a.gc.filter = &hands.filter;
-        hands.attached = attached;
+        hands.gc = &a.gc;
         if (a.request.direct && (r = netns_give_number(&hands.host, hands.netns, &hands.number)) < 0)
                 return r;
         if ((r = make(&a, &hands)) < 0)

@@ -155,25 +155,16 @@ int filter_links(struct nl *nl, struct strv *ret) {
         return r;
 }
 
-/* Rules of a link that is gone are taken away (0); those of one that is there are somebody's (1). */
-static int forget_dead(struct nl *nl, struct nl *host, const char *owner) {
-        struct link_info link;
-        int r = link_get(host, owner, &link);
-        if (r != -ENODEV)
-                return r < 0 ? r : 1;
-        return filter_forget(nl, owner, FILTER_ALL);
-}
-
-int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *policy) {
+int filter_check_free(const struct filter *filter, const struct net_policy *policy) {
         for (;;) {
                 const char *owner = NULL;
                 struct err_saved saved;
-                int r = nat_check_free(nl, policy, &owner);
+                int r = nat_check_free(filter->nl, policy, &owner);
                 if (r != -EADDRINUSE || !owner)
                         return r;
                 err_save(&saved);
                 /* Each round takes one owner away. */
-                if (forget_dead(nl, host, owner) != 0) {
+                if (filter->bury(filter->data, owner) != 0) {
                         err_restore(&saved);
                         return r;
                 }
@@ -200,7 +191,8 @@ static int find_other(struct nl *nl, const struct net_policy *policy, const stru
         return r;
 }
 
-int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, enum filter_half half) {
+int filter_add(const struct filter *filter, const struct net_policy *policy, enum filter_half half) {
+        struct nl *nl = filter->nl;
         struct nft_elements list = { 0 }, bridge = { 0 };
         if (half == FILTER_GUARD)
                 guard_bridge(policy, &bridge);
@@ -215,9 +207,9 @@ int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, 
                         return r;
                 if (!other)
                         return add_elements(nl, &list, 0);
-                if ((r = forget_dead(nl, host, guard_comment_link(other))) < 0)
+                if ((r = filter->bury(filter->data, guard_comment_link(other))) < 0)
                         return r;
-                if (r > 0)
+                if (r == FILTER_LIVES)
                         return fail_words(EADDRINUSE, "its address is that of %s already", guard_comment_owner(other));
         }
 }

@@ -23,12 +23,24 @@ int filter_is_there(struct nl *nl, bool *ret);
  * attach. */
 int filter_rebuild(struct nl *nl, const struct filter_policies *policies);
 
-/* No port of the policy is somebody else's (-EADDRINUSE otherwise).  Somebody whose link is gone has none: his rules go
- * too.  host is a route socket. */
-int filter_check_free(struct nl *nl, struct nl *host, const struct net_policy *policy);
+/* Takes away all that the attachment of that link has, its rules too, when it is dead: 0; FILTER_LIVES when it is not.
+ * That of gc.h. */
+typedef int filter_bury_fn(void *data, const char *link);
+enum { FILTER_LIVES = 1 };
 
-/* Adds a half of what a policy says.  What is there already is fine, unless it is somebody else's (-EADDRINUSE). */
-int filter_add(struct nl *nl, struct nl *host, const struct net_policy *policy, enum filter_half half);
+/* The packet filter as those know it who add to it: with a way to be rid of the dead, who own nothing. */
+struct filter {
+        struct nl *nl;
+        filter_bury_fn *bury;
+        void *data;
+};
+
+/* No port of the policy is somebody else's who lives (-EADDRINUSE otherwise). */
+int filter_check_free(const struct filter *filter, const struct net_policy *policy);
+
+/* Adds a half of what a policy says.  What is there already is fine, unless it is somebody else's who lives
+ * (-EADDRINUSE). */
+int filter_add(const struct filter *filter, const struct net_policy *policy, enum filter_half half);
 
 /* Removes a half or both, by what the policy says; what is not there or not its own is fine.  With the ways go the
  * connections that used them. */

@@ -1,6 +1,5 @@
 #include "netsetup/gc.h"
 #include "netsetup/direct.h"
-#include "netsetup/filter.h"
 #include "netsetup/names.h"
 #include "netsetup/overlay.h"
 #include "netsetup/shape.h"
@@ -39,6 +38,10 @@ bool gc_is_dead(void *data, const char *link) {
         if (record_is_begun(gc->attached, link))
                 return true;
         return r == -ENODEV ? is_nowhere(gc, link) : !tag_read(info.alias, &tag);
+}
+
+bool gc_is_over(struct gc *gc, const struct net_record *record) {
+        return !str_eq(record->boot, gc->boot) || gc_is_dead(gc, record->policy.link);
 }
 
 static int delete_link(struct nl *nl, const struct link_info *link) {
@@ -164,6 +167,20 @@ int gc_take_away(struct gc *gc, const struct net_record *record) {
         return r;
 }
 
+int gc_bury(void *data, const char *link) {
+        struct gc *gc = data;
+        struct net_record record;
+        int r = record_read_link(gc->attached, link, &record);
+        bool is_known = r == RECORD_FOUND;
+        err_clear();
+        if (is_known ? !gc_is_over(gc, &record) : !gc_is_dead(gc, link))
+                return FILTER_LIVES;
+        if (is_known && (r = gc_take_away(gc, &record)) < 0)
+                return r;
+        /* Its record may say less than is there. */
+        return filter_forget(gc->filter, link, FILTER_ALL);
+}
+
 static void note_link(struct net_collected *ret, struct net_link link) {
         size_t size = ret->links.n * sizeof(link);
         ret->links.at = arena_grow(ret->links.at, size, size + sizeof(link));
@@ -285,8 +302,7 @@ int gc_run(struct gc *gc, bool (*keep)(const struct net_record *record, const vo
         struct gc_going *going = arena_array(all.records.n + 1, sizeof(*going));
         for (size_t i = 0; i < all.records.n; i++) {
                 const struct net_record *record = &all.records.at[i];
-                bool is_dead = !str_eq(record->boot, gc->boot) || gc_is_dead(gc, record->policy.link);
-                if (!is_dead && (!keep || keep(record, data)))
+                if (!gc_is_over(gc, record) && (!keep || keep(record, data)))
                         continue;
                 note(ret, record);
                 if (record->network)

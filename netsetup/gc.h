@@ -3,6 +3,7 @@
 #ifndef NETSETUP_GC_H
 #define NETSETUP_GC_H
 
+#include "netsetup/filter.h"
 #include "netsetup/ipam.h"
 #include "netsetup/net.h"
 #include "netsetup/record.h"
@@ -19,6 +20,8 @@ struct gc {
 /* True when the link of that name is not there, not ours, or was never finished: struct ipam_ask's is_dead, data is a
  * struct gc.  When the kernel does not say, it lives. */
 bool gc_is_dead(void *data, const char *link);
+/* Or it is of another boot. */
+bool gc_is_over(struct gc *gc, const struct net_record *record);
 
 /* One attachment on its way out, in three steps: the lock is held during the first and the last.  Between them the
  * record is one that was begun and not kept, so whatever happens to us, somebody else can finish. */
@@ -42,6 +45,10 @@ void gc_forget(struct gc_going *going);
 
 /* All three: rules, link, leases, the record itself. */
 int gc_take_away(struct gc *gc, const struct net_record *record);
+
+/* The same of a link that rules were found of, with a record or without, unless it lives: filter_bury_fn, data is a
+ * struct gc that has a filter. */
+int gc_bury(void *data, const char *link);
 
 /* Takes away what is dead: links, leases, records, and the bridges of ours that have no port.  keep is asked about each
  * record that lives (NULL: all are kept).  With dry nothing is done but printed. */

@@ -88,13 +88,15 @@ struct vlan_changes {
         bool is_filtering, is_gate;
 };
 
+struct gc;
+
 /* apply.c: everything that operations need to be done. */
 struct net_hands {
         struct nl host, inside;
         struct nl filter; /* opened by the first operation that needs it */
         int netns;
-        int number;   /* of netns, as the kernel calls it here; of attachments without a bridge */
-        int attached; /* folder of the records, for rules that have to be built anew */
+        int number;    /* of netns, as the kernel calls it here; of attachments without a bridge */
+        struct gc *gc; /* of attach: for rules that have to be built anew, and for those of the dead */
         struct forward_changes forward;
         struct vlan_changes vlan;
         struct link_info found[NET_SLOTS];

@@ -1,6 +1,6 @@
 #include "netsetup/ports.h"
-#include "netsetup/filter.h"
 #include "netsetup/forward.h"
+#include "netsetup/gc.h"
 #include "netsetup/living.h"
 #include "netsetup/reload.h"
 
@@ -50,6 +50,19 @@ static int without(const struct net_policy *asked, struct net_policy *policy) {
         return 0;
 }
 
+/* This boot's: that of the living record. */
+static int check_free(struct ports *ports, const struct net_policy *added) {
+        struct living *living = &ports->living;
+        struct gc gc = {
+                .nl = &living->host,
+                .filter = &ports->filter,
+                .root = living->root,
+                .attached = living->attached,
+                .boot = living->record.boot,
+        };
+        return filter_check_free(&(struct filter){ &ports->filter, gc_bury, &gc }, added);
+}
+
 static int with(struct ports *ports, const struct net_policy *asked, struct net_policy *policy) {
         struct net_policy all = *policy, added = *policy;
         size_t n = policy->publish.n;
@@ -61,7 +74,7 @@ static int with(struct ports *ports, const struct net_policy *asked, struct net_
         added.publish.at = all.publish.at + n;
         added.publish.n = asked->publish.n;
         int r = policy_check(&all);
-        if (r < 0 || (r = filter_check_free(&ports->filter, &ports->living.host, &added)) < 0)
+        if (r < 0 || (r = check_free(ports, &added)) < 0)
                 return r;
         *policy = all;
         return 0;
