@@ -1,6 +1,7 @@
 # Counts TAP results.  With -v brief=1 it prints "N passed, N failed, N skipped" and no more.  Otherwise the files are
-# RESULTS/PLACE/NAME.tap, allowed names the list of allowed skips, what was skipped is listed first, a skip that is not
-# allowed makes the exit status 1, as does a failure or an empty run.
+# RESULTS/PLACE/NAME.tap, allowed names the list of allowed skips, what was skipped is listed first, then what failed
+# with the first lines that it said (of a long log often only the end is kept); a skip that is not allowed makes the exit
+# status 1, as does a failure or an empty run.
 function load(file,    line, at) {
   while ((getline line < file) > 0)
     if (line !~ /^[ \t]*(#|$)/) {
@@ -16,8 +17,10 @@ function is_allowed(place, reason,    i) {
   return 0
 }
 BEGIN { if (allowed) load(allowed) }
-FNR == 1 { parts = split(FILENAME, part, "/"); place = part[parts - 1]; file = part[parts] }
-/^not ok / { failed++; if (!brief) failures[++nf] = place "/" file ": " $0 }
+FNR == 1 { next_of = 0; parts = split(FILENAME, part, "/"); place = part[parts - 1]; file = part[parts] }
+/^not ok / { failed++; if (!brief) failures[++nf] = place "/" file ": " $0; lines = 0; next_of = nf }
+/^ok / { next_of = 0 }
+/^#/ && next_of && !brief && lines++ < 20 { said[next_of] = said[next_of] "  " substr($0, 1, 200) "\n" }
 /^ok .* # [Ss][Kk][Ii][Pp]/ {
   skipped++
   reason = $0
@@ -31,7 +34,7 @@ FNR == 1 { parts = split(FILENAME, part, "/"); place = part[parts - 1]; file = p
 END {
   if (!brief) {
     for (key in seen) printf "skipped %d on %s%s\n", seen[key], key, (key in refused) ? "  <- NOT in tests/allowed-skips" : ""
-    for (i = 1; i <= nf; i++) print "failed " failures[i]
+    for (i = 1; i <= nf; i++) printf "failed %s\n%s", failures[i], said[i]
   }
   printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
   for (key in refused) bad = 1

@@ -173,7 +173,8 @@ cage() { # ID
 
 @test "connections come along when asked for, and are a reason to refuse when not" {
   needs_criu
-  payload sh -c 'sleep 1000 | nc -l -p 9000 >/data/heard & sleep 1
+  payload sh -c 'sleep 1000 | nc -l -p 9000 >/data/heard &
+    until grep -q ":2328 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done # 9000 listens
     (i=0; while :; do i=$((i+1)); echo $i; echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done) | nc 127.0.0.1 9000'
   run_detached
   wait_for test -s "$BUNDLE/data/heard"
@@ -188,7 +189,8 @@ cage() { # ID
   more() { [ "$(wc -l <"$BUNDLE/data/heard")" -gt "$1" ]; }
   wait_for more "$((heard + 3))"
   # One number after the other: none was lost, none came twice.
-  seq "$(wc -l <"$BUNDLE/data/heard")" | cmp - <(head -n "$(wc -l <"$BUNDLE/data/heard")" "$BUNDLE/data/heard")
+  heard=$(wc -l <"$BUNDLE/data/heard")
+  seq "$heard" | cmp - <(head -n "$heard" "$BUNDLE/data/heard")
 }
 
 @test "an overlay: what was written to its folder is there; one that would be lost is refused" {
