@@ -30,9 +30,9 @@ teardown() {
   says 'from here'
   says bad
   ends 1 run_box --rm -- two nothing
-  says 'executable file not found in $PATH'
+  says_why 'executable file not found in $PATH' 'executable file `nothing` not found in $PATH'
   ends 1 run_box --rm -- three /etc/passwd
-  says 'permission denied'
+  says_why 'permission denied' 'Permission denied'
 }
 
 @test "a terminal, with the size of ours" {
@@ -49,7 +49,7 @@ teardown() {
   ends 9 ctr task exec --exec-id c keep sh -c 'exit 9'
   ends 137 ctr task exec --exec-id d keep sh -c 'kill -9 $$'
   ends 1 ctr task exec --exec-id e keep /nothing
-  says 'no such file or directory'
+  says_why 'no such file or directory' 'No such file or directory'
   run on_terminal --size 20x70 timeout "$LIMIT" ctr task exec --exec-id f --tty keep \
     sh -c 'tty; until [ "$(stty size)" = "20 70" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 6' <<<word
   echo "$output"

@@ -61,6 +61,11 @@ says() {
   grep -qF -e "$1" "$OUT" || { cat "$OUT"; echo "no such words: $1"; return 1; }
 }
 
+# says_why WORDS CRUN-WORDS: why the runtime refused, of which crun has words of its own.
+says_why() {
+  if [ "$NAME" = crun ]; then says "$2"; else says "$1"; fi
+}
+
 # What the container's web server answers: get HOST:PORT
 get() {
   timeout $((5 * ${SLOW:-1})) busybox wget -q -O - "http://$1/"
