@@ -46,7 +46,7 @@ static int bind_node(struct build *b, const char *path) {
         int slot = node_slot(b, path);
         if (slot < 0)
                 return slot;
-        plan_tree(b, path, 0, slot);
+        plan_tree(b, plan_tree_lane(b), path, 0, slot);
         plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = SLOT_ROOT, .into = SLOT_TARGET,
                  .a = plan_text(b->plan, path), .flags = TARGET_FILE, .more = 0755);
         plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = slot, .into = SLOT_TARGET);
@@ -68,7 +68,7 @@ static int add_device(struct build *b, size_t index) {
                 slot = node_slot(b, path);
                 if (slot < 0)
                         return slot;
-                plan_tree(b, path, 0, slot);
+                plan_tree(b, plan_tree_lane(b), path, 0, slot);
         }
         dev_t dev = kind == S_IFIFO ? 0 : makedev((unsigned)device->major.v, (unsigned)device->minor.v);
         plan_add(b->plan, LANE_CHILD, STEP_NODE, .slot = SLOT_ROOT, .into = (int16_t)slot,

@@ -45,7 +45,6 @@ void plan_covers(struct build *b) {
                 strv_add(&options, plan_mount_context(b));
         plan_add(plan, LANE_CHILD, STEP_FS, .into = SLOT_EMPTY, .a = plan_text(plan, "tmpfs"),
                  .b = plan_option_list(plan, &options), .flags = EMPTY_ATTRIBUTES);
-        /* A mount can be copied only once it has a place; the root comes to lie over this one. */
         plan_add(plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_EMPTY, .into = SLOT_ROOTFS);
 }
 

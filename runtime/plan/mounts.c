@@ -1,4 +1,4 @@
-/* The mounts of the config, in its order.  Parent side; pure.
+/* The mounts of the config, in its order.  Parent side; pure but for is_folder().
  *
  * A bind becomes a detached copy of the host's tree, made and changed before anyone in the container can see it;
  * another mount a new file system in the child.  Either is moved onto its mount point by fd: a destination is resolved
@@ -14,6 +14,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MS_PRIVATE_BIT             (1u << 18)
 #define MS_SHARED_BIT              (1u << 20)
@@ -112,11 +113,15 @@ static uint64_t plain_flag(const struct work *w) {
 
 /* -- id maps -- */
 
+static bool is_idmapped(const struct work *w) {
+        return w->opts.is_idmapped || w->mount->uid_mappings.n || w->mount->gid_mappings.n;
+}
+
 static int add_idmap(struct build *b, const struct work *w) {
         const struct oci_linux *linux_ = b->config->linux_;
         const struct oci_mount *mount = w->mount;
         bool has_maps = mount->uid_mappings.n > 0 || mount->gid_mappings.n > 0;
-        if (!w->opts.is_idmapped && !has_maps)
+        if (!is_idmapped(w))
                 return 0;
         if (!b->probe->is_root)
                 return fail_words(EPERM, "mounts[%zu]: an idmapped mount needs root", w->index);
@@ -145,23 +150,74 @@ static int add_idmap(struct build *b, const struct work *w) {
 
 /* -- binds -- */
 
-/* Copies made in the open lane wait there for their turn, each in a slot of its own. */
-static int tree_slot(struct build *b, const struct work *w) {
-        return plan_tree_lane(b) == LANE_CHILD ? SLOT_MOUNT : plan_slot(b->plan, str_format("mount %zu", w->index));
+/* Since Linux 6.8 mounts are listed by their age, and users read /proc/mounts as the config's order: so a copy is made
+ * when it is its turn.  Where the child has the right to it: it may not search the folders of the host as root of a
+ * user namespace, and never has the tree that somebody else's mount namespace has. */
+static bool copies_in_order(const struct build *b) {
+        return plan_tree_lane(b) == LANE_OPEN && !has_userns(b) && !plan_shares_mounts(b) && !b->is_entering &&
+               !b->options->no_pivot;
+}
+
+static const char *source_path(const struct build *b, const char *source) {
+        return source[0] == '/' ? source : str_path(b->options->bundle, source);
+}
+
+static bool is_folder(const char *path) {
+        struct stat status;
+        return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* The copy of the host's tree in w->slot, with the attributes that it shall have. */
+static int add_copy(struct build *b, struct work *w, enum plan_lane lane, const char *source) {
+        unsigned flags = w->opts.is_recursive ? TREE_RECURSIVE : 0;
+        w->slot = lane == LANE_CHILD ? SLOT_MOUNT : plan_slot(b->plan, str_format("mount %zu", w->index));
+        if (w->slot < 0)
+                return w->slot;
+        if (w->opts.propagation == MS_SHARED_BIT)
+                flags |= TREE_PEERS;
+        plan_tree(b, lane, source, flags, w->slot);
+        int r = add_idmap(b, w);
+        if (r == 0)
+                add_attrs(b, lane, w->slot, &w->opts);
+        return r;
+}
+
+/* Without a cgroup namespace a new mount would show every cgroup of the host: the container's own folder is bound. */
+static bool binds_cgroup(const struct build *b, const struct work *w) {
+        return (str_eq(w->type, "cgroup") || str_eq(w->type, "cgroup2")) && !w->opts.is_bind &&
+               !plan_has_own(b, CLONE_NEWCGROUP) && b->probe->is_root;
+}
+
+/* A copy that the child makes of the host's tree has the container's root in it, if that lies below, is a slave, and
+ * gets no id map: the parent makes the copy of a folder that is to be otherwise.  What is attached nowhere cannot be
+ * copied once more when it is its turn, so until then it waits on the shelf. */
+static bool is_shelved(const struct build *b, const struct work *w) {
+        const char *source = w->mount->source;
+        if (!copies_in_order(b) || w->opts.is_remount)
+                return false;
+        if (binds_cgroup(b, w))
+                return true;
+        if (!w->opts.is_bind && !str_eq(w->type, "bind"))
+                return false;
+        return (w->opts.is_recursive || w->opts.propagation == MS_SHARED_BIT || is_idmapped(w)) && source && *source &&
+               is_folder(source_path(b, source));
+}
+
+static void take_turn(struct build *b, const struct work *w) {
+        plan_add(b->plan, LANE_CHILD, STEP_TARGET, .slot = b->shelf, .into = SLOT_TARGET,
+                 .a = plan_text(b->plan, str_format("/%zu", w->index)), .flags = TARGET_FOLDER, .more = 0700);
+        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = w->slot, .into = SLOT_TARGET);
+        plan_add(b->plan, LANE_CHILD, STEP_TREE, .slot = w->slot, .into = w->slot,
+                 .flags = w->opts.is_recursive ? AT_RECURSIVE : 0);
 }
 
 static int add_bind_of(struct build *b, struct work *w, const char *source) {
-        w->slot = tree_slot(b, w);
-        if (w->slot < 0)
-                return w->slot;
-        unsigned flags = w->opts.is_recursive ? TREE_RECURSIVE : 0;
-        if (w->opts.propagation == MS_SHARED_BIT)
-                flags |= TREE_PEERS;
-        plan_tree(b, source, flags, w->slot);
-        int r = add_idmap(b, w);
+        bool waits = is_shelved(b, w), is_childs = copies_in_order(b) && !waits && !is_idmapped(w);
+        int r = add_copy(b, w, is_childs ? LANE_CHILD : plan_tree_lane(b), source);
         if (r < 0)
                 return r;
-        add_attrs(b, plan_tree_lane(b), w->slot, &w->opts);
+        if (waits)
+                take_turn(b, w);
         add_target(b, w, TARGET_LIKE | plain_flag(w) | (uint64_t)w->slot << 32);
         add_attach(b, w, false);
         return 0;
@@ -175,7 +231,7 @@ static int add_bind(struct build *b, struct work *w) {
         for (size_t i = 0; i < w->opts.data.n; i++)
                 plan_warn(b->plan, "mounts[%zu].options: %s: left out, a bind mount takes no options of a file system",
                           w->index, w->opts.data.at[i]);
-        return add_bind_of(b, w, source[0] == '/' ? source : str_path(b->options->bundle, source));
+        return add_bind_of(b, w, source_path(b, source));
 }
 
 /* The host's mount of a file system that this container has no right to mount anew. */
@@ -360,28 +416,33 @@ static int add_fs(struct build *b, struct work *w) {
         return 0;
 }
 
-/* Without a cgroup namespace a new mount would show every cgroup of the host: the container's own folder is bound. */
-static int add_cgroup(struct build *b, struct work *w) {
-        w->type = "cgroup2";
-        w->opts.data = (struct strv){ 0 }; /* options of cgroup v1 */
-        if (plan_has_own(b, CLONE_NEWCGROUP))
-                return add_fs(b, w);
-        if (!b->probe->is_root)
-                return add_bind_of_host(b, w, b->probe->cgroup_root ? b->probe->cgroup_root : "/sys/fs/cgroup");
+static int add_cgroup_bind(struct build *b, struct work *w) {
         w->slot = plan_slot(b->plan, str_format("mount %zu", w->index));
         if (w->slot < 0)
                 return w->slot;
         plan_add(b->plan, LANE_OPEN, STEP_TREE, .slot = SLOT_CGROUP, .into = w->slot);
         plan_add(b->plan, LANE_OPEN, STEP_ATTR, .slot = w->slot, .flags = ATTR(w->opts.self.set, w->opts.self.clear),
                  .more = PROPAGATION(MS_PRIVATE_BIT, false));
+        if (is_shelved(b, w))
+                take_turn(b, w);
         add_target(b, w, TARGET_FOLDER | plain_flag(w));
         add_attach(b, w, false);
         return 0;
 }
 
+static int add_cgroup(struct build *b, struct work *w) {
+        w->type = "cgroup2";
+        w->opts.data = (struct strv){ 0 }; /* options of cgroup v1 */
+        if (plan_has_own(b, CLONE_NEWCGROUP))
+                return add_fs(b, w);
+        if (!binds_cgroup(b, w))
+                return add_bind_of_host(b, w, b->probe->cgroup_root ? b->probe->cgroup_root : "/sys/fs/cgroup");
+        return add_cgroup_bind(b, w);
+}
+
 static int add_new(struct build *b, struct work *w) {
         const struct virtual_fs *virtual_fs = find_virtual(w->type);
-        if (w->opts.is_idmapped || w->mount->uid_mappings.n || w->mount->gid_mappings.n)
+        if (is_idmapped(w))
                 return fail_words(EINVAL, "mounts[%zu]: only a bind mount can be idmapped", w->index);
         if (w->opts.copies_up && !str_eq(w->type, "tmpfs"))
                 return fail_words(EINVAL, "mounts[%zu].options: tmpcopyup: only for tmpfs", w->index);
@@ -392,14 +453,19 @@ static int add_new(struct build *b, struct work *w) {
         return add_fs(b, w);
 }
 
-static int add_mount(struct build *b, size_t index) {
+static struct work work_on(struct build *b, size_t index) {
         const struct oci_mount *mount = &b->config->mounts.at[index];
-        struct work w = {
-                .mount = mount, .opts = mount_opts_parse(&mount->options), .index = index, .slot = SLOT_NONE
-        };
-        w.type = mount->type ? mount->type : "";
-        w.destination = plan_destination(mount);
         b->plan->place = str_format("mounts[%zu]", index);
+        return (struct work){ .mount = mount,
+                              .opts = mount_opts_parse(&mount->options),
+                              .type = mount->type ? mount->type : "",
+                              .destination = plan_destination(mount),
+                              .index = index,
+                              .slot = SLOT_NONE };
+}
+
+static int add_mount(struct build *b, size_t index) {
+        struct work w = work_on(b, index);
         if (plan_shares_mounts(b) && w.opts.propagation && w.opts.propagation != MS_PRIVATE_BIT)
                 return fail_words(
                         EINVAL, "mounts[%zu].options: nothing but private without a mount namespace of its own", index);
@@ -412,6 +478,27 @@ static int add_mount(struct build *b, size_t index) {
         if (!*w.type || str_eq(w.type, "none"))
                 return fail_words(EINVAL, "mounts[%zu].type: missing", index);
         return add_new(b, &w);
+}
+
+int plan_shelf(struct build *b) {
+        struct strv options = { 0 };
+        bool is_wanted = false;
+        for (size_t i = b->first_mount; i < b->config->mounts.n && !is_wanted; i++) {
+                struct work w = work_on(b, i);
+                is_wanted = is_shelved(b, &w);
+        }
+        if (!is_wanted)
+                return 0;
+        b->shelf = plan_slot(b->plan, "shelf");
+        if (b->shelf < 0)
+                return b->shelf;
+        strv_add(&options, "source=shelf");
+        strv_add(&options, "mode=0700");
+        plan_add(b->plan, LANE_CHILD, STEP_FS, .into = b->shelf, .a = plan_text(b->plan, "tmpfs"),
+                 .b = plan_option_list(b->plan, &options),
+                 .flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = b->shelf, .into = SLOT_ROOTFS);
+        return 0;
 }
 
 int plan_mounts(struct build *b) {

@@ -167,7 +167,8 @@ static int add_upper_copy(struct build *b, struct layers *layers) {
         layers->base = plan_slot(b->plan, "overlay");
         if (layers->base < 0)
                 return layers->base;
-        plan_tree(b, *layers->below ? str_path(layers->upper, "overlay") : layers->upper, 0, layers->base);
+        plan_tree(b, plan_tree_lane(b), *layers->below ? str_path(layers->upper, "overlay") : layers->upper, 0,
+                  layers->base);
         plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = layers->base, .into = SLOT_ROOTFS);
         layers->below = "";
         return 0;
@@ -263,13 +264,15 @@ int plan_overlay(struct build *b, int *ret_slot) {
         *ret_slot = SLOT_ROOT;
         if (!has_upper && layers.lower.n == 1) { /* overlayfs wants two layers */
                 b->plan->place = "annotations[\"org.rundlet.overlay.lower\"]";
-                plan_tree(b, layers.lower.at[0], TREE_RECURSIVE, SLOT_ROOT);
-                plan_covers(b);
+                plan_tree(b, plan_tree_lane(b), layers.lower.at[0], TREE_RECURSIVE, SLOT_ROOT);
+                r = plan_below_root(b);
+                b->plan->place = "annotations[\"org.rundlet.overlay.lower\"]";
                 plan_add(b->plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
-                return 0;
+                return r;
         }
         r = add_lower(b, &layers);
-        plan_covers(b); /* root.path, which they lie over, may be a layer */
+        if (r == 0)
+                r = plan_below_root(b); /* root.path, which it lies over, may be a layer */
         if (r == 0 && has_upper)
                 r = add_upper(b, &layers);
         if (r < 0)

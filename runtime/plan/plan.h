@@ -133,6 +133,7 @@ struct build {
         struct u32v late_readonly; /* slots of new file systems that become read-only after everything is in place */
         bool has_remounts;         /* among config->mounts */
         size_t first_mount;        /* the first of config->mounts that is meant; 0: all */
+        int shelf;                 /* slot of a tmpfs below the root, for copies that wait for their turn; 0: none */
         bool is_entering;          /* a running container is entered: copies of host trees are made before that */
         size_t copies_at; /* is_entering, not root: where in the child lane the host's trees are still to be seen */
 };
@@ -215,8 +216,8 @@ int plan_join(struct build *b);   /* namespaces.c: exec's entry into the contain
 void plan_fork(struct build *b);  /* namespaces.c: STEP_FORK into the joined pid namespace */
 int plan_rootfs(struct build *b); /* rootfs.c: propagation, bind or overlay -> SLOT_ROOT attached */
 enum tree_flags { TREE_RECURSIVE = 1, TREE_PEERS = 2 /* mounts below go on being shared with the host's */ };
-void plan_tree(struct build *b, const char *path, unsigned flags,
-               int into); /* rootfs.c: detached copy of a host tree, in plan_tree_lane */
+void plan_tree(struct build *b, enum plan_lane lane, const char *path, unsigned flags,
+               int into); /* rootfs.c: detached copy of a host tree; lane: plan_tree_lane, if it is not known better */
 enum plan_lane
 plan_tree_lane(const struct build *b); /* open for root; others have the right to it only in the child's own mount
                                           namespace, and of a joined one the trees are wanted that it has */
@@ -229,11 +230,14 @@ int plan_mounts_readonly(struct build *b); /* mounts.c: new file systems asked f
 int plan_devices(struct build *b);         /* devices.c: nodes, links, console */
 int plan_terminal(struct build *b);        /* devices.c: the pty of the process -> SLOT_TTY, when it has a terminal */
 int plan_proc(struct build *b);            /* masks.c: SLOT_PROC, when sysctls or labels are to be written */
-void plan_covers(struct build *b); /* masks.c: SLOT_NULL and SLOT_EMPTY, attached over SLOT_ROOTFS: after root.path and
-                                      layers are opened, before the root is */
-int plan_masks(struct build *b);   /* masks.c: masked, read-only paths */
-int plan_sysctls(struct build *b); /* masks.c: kernel parameters, through SLOT_PROC */
-int plan_pivot(struct build *b);   /* rootfs.c: pivot, root read-only, root propagation */
+/* rootfs.c: what waits over SLOT_ROOTFS until it is copied: after root.path and layers are opened, before the root is
+ * attached over it.  A mount can be copied only once it has a place; there nobody sees it, and it goes with pivot. */
+int plan_below_root(struct build *b);
+void plan_covers(struct build *b);     /* masks.c: SLOT_NULL and SLOT_EMPTY */
+int plan_shelf(struct build *b);       /* mounts.c: the folder of copies that wait for their turn -> build.shelf */
+int plan_masks(struct build *b);       /* masks.c: masked, read-only paths */
+int plan_sysctls(struct build *b);     /* masks.c: kernel parameters, through SLOT_PROC */
+int plan_pivot(struct build *b);       /* rootfs.c: pivot, root read-only, root propagation */
 int plan_net_devices(struct build *b); /* netdevices.c: linux.netDevices -> net_devices */
 int plan_rdt(struct build *b);         /* rdt.c: linux.intelRdt -> rdt */
 void plan_rdt_lines(const struct oci_intel_rdt *config, struct plan_rdt *rdt); /* rdt.c: its schemas, in order */

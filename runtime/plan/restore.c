@@ -47,9 +47,12 @@ int plan_build_restore(const struct oci_config *config, const struct probe *prob
         struct oci_namespace mount_namespace = { .type = { true, CLONE_NEWNS } };
         struct oci_linux linux_ = { .namespaces = { &mount_namespace, 1 } };
         struct oci_config one = *config;
-        struct build b = {
-                .plan = plan_new(), .config = &one, .process = config->process, .probe = probe, .options = options
-        };
+        struct build b = { .plan = plan_new(),
+                           .config = &one,
+                           .process = config->process,
+                           .probe = probe,
+                           .options = options,
+                           .first_mount = config->mounts.n }; /* CRIU makes them */
         if (config->linux_) {
                 linux_.rootfs_propagation = config->linux_->rootfs_propagation;
                 linux_.memory_policy = config->linux_->memory_policy;

@@ -32,8 +32,7 @@ enum plan_lane plan_tree_lane(const struct build *b) {
         return (b->probe->is_root && !plan_joins_mounts(b)) || b->is_entering ? LANE_OPEN : LANE_CHILD;
 }
 
-void plan_tree(struct build *b, const char *path, unsigned flags, int into) {
-        enum plan_lane lane = plan_tree_lane(b);
+void plan_tree(struct build *b, enum plan_lane lane, const char *path, unsigned flags, int into) {
         plan_add(b->plan, lane, STEP_TREE, .into = into, .a = plan_text(b->plan, path),
                  .flags = flags & TREE_RECURSIVE ? AT_RECURSIVE : 0);
         /* A copy made in the host's mount namespace is a peer of the original; in the child's own it is a slave
@@ -105,6 +104,11 @@ static const char *mount_point(const struct build *b) {
         return path[0] == '/' ? path : str_path(b->options->bundle, path);
 }
 
+int plan_below_root(struct build *b) {
+        plan_covers(b);
+        return plan_shelf(b);
+}
+
 int plan_rootfs(struct build *b) {
         struct plan *plan = b->plan;
         int overlay = SLOT_NONE;
@@ -125,11 +129,12 @@ int plan_rootfs(struct build *b) {
                 return 0;
         const char *path = b->config->root->path;
         plan->place = "root.path";
-        plan_tree(b, path[0] == '/' ? path : str_path(b->options->bundle, path), TREE_RECURSIVE, SLOT_ROOT);
-        plan_covers(b);
+        path = path[0] == '/' ? path : str_path(b->options->bundle, path);
+        plan_tree(b, plan_tree_lane(b), path, TREE_RECURSIVE, SLOT_ROOT);
+        r = plan_below_root(b);
         plan->place = "root.path";
         plan_add(plan, LANE_CHILD, STEP_ATTACH, .slot = SLOT_ROOT, .into = SLOT_ROOTFS);
-        return 0;
+        return r;
 }
 
 int plan_pivot(struct build *b) {
