@@ -230,9 +230,9 @@ stopped() {
   wait_for is_status stopped
   refused "stopped" start "$ID"
   rundlet delete "$ID"
-  payload sh -c 'trap "exit 0" TERM; while :; do sleep 0.05; done'
+  payload sh -c 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done'
   run_detached
-  sleep 0.2
+  wait_for grep -q ready "$OUT"
   rundlet kill "$ID"
   wait_for is_status stopped
 }

@@ -131,13 +131,14 @@ caps() { # SET=CAP,CAP...: the whole of process.capabilities
 @test "scheduler, I/O priority, personality and memory policy reach the process" {
   config '.process.scheduler = {policy: "SCHED_BATCH", nice: 7} | .process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6}
     | .linux.personality = {domain: "LINUX32"} | .linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}'
-  payload sh -c 'uname -m; cut -d" " -f19,41 /proc/self/stat; head -n 1 /proc/self/numa_maps 2>/dev/null | cut -d" " -f2; exec sleep 1000'
+  payload sh -c 'uname -m; cut -d" " -f19,41 /proc/self/stat; head -n 1 /proc/self/numa_maps 2>/dev/null | cut -d" " -f2
+    echo said; exec sleep 1000'
   run_detached
-  wait_for grep -q '^7 3' "$OUT"
+  wait_for grep -q said "$OUT"
   pid=$(init_pid)
-  sleep 0.2
   cat "$OUT"
   [ "$(head -n 1 "$OUT")" = i686 ]
+  grep -q '^7 3' "$OUT"
   ionice -p "$pid" | grep -qx 'best-effort: prio 6'
   [ ! -e /proc/self/numa_maps ] || grep -qx bind:0 "$OUT"
   quietly delete --force "$ID"
