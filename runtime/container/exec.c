@@ -143,7 +143,10 @@ static void name_scope(struct entering *e) {
 }
 
 static int spawn_into_cgroup(struct entering *e) {
-        struct spawn_input input = { .plan = e->plan, .slot = e->slot, .cgroup = &e->cgroup };
+        struct spawn_input input = { .plan = e->plan,
+                                     .slot = e->slot,
+                                     .cgroup = &e->cgroup,
+                                     .is_frozen = e->container.status == CONTAINER_PAUSED };
         name_scope(e);
         int r = spawn(&input, &e->child);
         if (r != -EBUSY || e->cgroup.fd < 0 || e->options->cgroup)

@@ -18,6 +18,7 @@ struct spawn_input {
         const struct plan *plan;
         int *slot; /* SLOT_MAX entries; the caller has filled its own (console, start...), the open lane adds */
         const struct cgroup *cgroup; /* of the child, by CLONE_INTO_CGROUP; NULL, or one without an fd: ours */
+        bool is_frozen;              /* that cgroup is: the child does nothing before it is thawed */
 };
 
 /* Runs the open lane, hands the child lane to the init image, clones, writes the id maps, runs the host lane.  For it

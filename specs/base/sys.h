@@ -431,10 +431,60 @@ __attribute__((noreturn)) static inline void sys_exit(int status) {
                 (void)sys_call1(SYS_exit_group, status);
 }
 
-/* As sys_fork; arguments is a struct clone_args of size bytes. */
-static inline long sys_clone3(void *arguments, size_t size) {
-        return sys_call2(SYS_clone3, (long)arguments, (long)size);
+/* arguments is a struct clone_args of size bytes with a stack: there the new process calls run(data), which never
+ * returns.  So it may share our memory (CLONE_VM). */
+#if defined(__x86_64__)
+static inline long sys_clone3(void *arguments, size_t size, void (*run)(const void *), const void *data) {
+        long r;
+        __asm__ volatile("syscall\n\t"
+                         "test %%rax, %%rax\n\t"
+                         "jnz 1f\n\t"
+                         "mov %[data], %%rdi\n\t"
+                         "mov %[run], %%rax\n\t"
+                         "xor %%ebp, %%ebp\n\t"
+                         "call *%%rax\n\t"
+                         "ud2\n"
+                         "1:"
+                         : "=a"(r)
+                         : "a"((long)SYS_clone3), "D"(arguments), "S"(size), [run] "r"(run), [data] "r"(data)
+                         : "rcx", "r11", "memory");
+        return r;
 }
+#elif defined(__aarch64__)
+static inline long sys_clone3(void *arguments, size_t size, void (*run)(const void *), const void *data) {
+        register long x8 __asm__("x8") = SYS_clone3;
+        register long x0 __asm__("x0") = (long)arguments;
+        register long x1 __asm__("x1") = (long)size;
+        __asm__ volatile("svc 0\n\t"
+                         "cbnz x0, 1f\n\t"
+                         "mov x0, %[data]\n\t"
+                         "mov x16, %[run]\n\t"
+                         "mov x29, #0\n\t"
+                         "blr x16\n\t"
+                         "brk #0\n"
+                         "1:"
+                         : "+r"(x0)
+                         : "r"(x8), "r"(x1), [run] "r"(run), [data] "r"(data)
+                         : "x16", "memory");
+        return x0;
+}
+#else
+static inline long sys_clone3(void *arguments, size_t size, void (*run)(const void *), const void *data) {
+        register long a7 __asm__("a7") = SYS_clone3;
+        register long a0 __asm__("a0") = (long)arguments;
+        register long a1 __asm__("a1") = (long)size;
+        __asm__ volatile("ecall\n\t"
+                         "bnez a0, 1f\n\t"
+                         "mv a0, %[data]\n\t"
+                         "jalr %[run]\n\t"
+                         "ebreak\n"
+                         "1:"
+                         : "+r"(a0)
+                         : "r"(a7), "r"(a1), [run] "r"(run), [data] "r"(data)
+                         : "memory");
+        return a0;
+}
+#endif
 
 static inline size_t sys_strlen(const char *text) {
         size_t n = 0;
