@@ -12,8 +12,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #define SOON_MS 100 /* most have ended by then */
 
@@ -68,19 +68,18 @@ static bool is_creating(const struct container *container) {
 
 /* is_busy: somebody holds the lock while we look. */
 static int ask_status(struct container *c, bool is_busy) {
-        struct stat status;
         /* Only the create that holds the lock can be at it still; without one it was killed on the way. */
         if (is_creating(c)) {
                 c->status = is_busy ? CONTAINER_CREATING : CONTAINER_STOPPED;
                 return 0;
         }
         c->status = CONTAINER_STOPPED;
-        int r = process_open(&c->record, &c->pidfd);
+        int r = process_find(&c->record, &c->pidfd);
         if (r < 0)
                 return r == -ESRCH ? 0 : r;
         if (is_frozen(c))
                 c->status = CONTAINER_PAUSED;
-        else if (fstatat(c->store.root, str_path(c->entry.id, START_SOCKET), &status, AT_SYMLINK_NOFOLLOW) == 0)
+        else if (faccessat(c->store.root, str_path(c->entry.id, START_SOCKET), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 c->status = CONTAINER_CREATED;
         else
                 c->status = CONTAINER_RUNNING;

@@ -88,7 +88,7 @@ static int check_identity(const struct container_record *record, int pidfd) {
         return r == 0 && start_time != record->start_time ? -ESRCH : r;
 }
 
-int process_open(const struct container_record *record, int *ret_pidfd) {
+int process_find(const struct container_record *record, int *ret_pidfd) {
         const char *boot_id;
         int r = process_boot_id(&boot_id);
         if (r < 0)
@@ -99,6 +99,14 @@ int process_open(const struct container_record *record, int *ret_pidfd) {
         if (pidfd < 0)
                 return errno == ESRCH || errno == EINVAL ? -ESRCH : fail(errno, "pidfd_open %d", (int)record->pid);
         r = check_identity(record, pidfd);
+        if (r == 0)
+                *ret_pidfd = fd_take(&pidfd);
+        return r;
+}
+
+int process_open(const struct container_record *record, int *ret_pidfd) {
+        autofd pidfd = -1;
+        int r = process_find(record, &pidfd);
         if (r < 0)
                 return r;
         /* Asked last: if it still lives now, what was read above was about it and nobody else. */

@@ -103,5 +103,8 @@ int process_remember(pid_t pid, int pidfd, struct container_record *record);
 /* A pidfd of the recorded process, verified by boot id and inode (or start time) after it was opened; -ESRCH without
  * words when it is no longer there. */
 int process_open(const struct container_record *record, int *ret_pidfd);
+/* The same, of whoever asks more and then, last of all, process_is_gone(): only if it is not gone, all of it was about
+ * the recorded process. */
+int process_find(const struct container_record *record, int *ret_pidfd);
 
 #endif
