@@ -33,11 +33,14 @@ OPTIMISE := $(if $(DEBUG)$(SAN)$(COVER),-O1 -g3 -fno-omit-frame-pointer,-O2 -g)
 ifneq ($(DEBUG)$(COVER),)
 HARDEN := $(filter-out -D_FORTIFY_SOURCE=2,$(HARDEN))
 endif
+# Relative relocations in a bitmap: 0.15 ms of every start of a static program.  glibc knows them since 2.36.
+RELR := $(if $(STATIC),$(shell printf '\043include <features.h>\n\043if __GLIBC__ > 2 || __GLIBC_MINOR__ > 35\nyes\n\043endif\n' | \
+	$(CC) -E -P - 2>/dev/null | sed -n 's/^yes$$/-Wl,-z,pack-relative-relocs/p'))
 override CPPFLAGS += -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' -DCOMMIT='"$(COMMIT)"' -DPREFIX='"$(PREFIX)"'
 override CFLAGS += -std=c11 $(OPTIMISE) $(WARN) $(HARDEN) -fPIE -fno-common -fno-strict-aliasing \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(COVER),--coverage)
 override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed \
-	$(if $(SAN),-fsanitize=$(SAN)) $(if $(COVER),--coverage) $(if $(STATIC),-static-pie)
+	$(if $(SAN),-fsanitize=$(SAN)) $(if $(COVER),--coverage) $(if $(STATIC),-static-pie $(RELR))
 
 # One door a library: yajl in specs/json_read.c and json_write.c, libseccomp in plan/seccomp.c, libcap in plan/caps.c,
 # libmnl in netsetup/nl.c, libnftnl in netsetup/nft.c.  libyajl has no pkg-config file for its archive.
@@ -61,7 +64,7 @@ NETSETUP_OBJS := $(patsubst $(BUILD)/netsetup/%,$(BUILD)/objects/netsetup/%,$(NE
 INIT_OBJS := $(patsubst %.c,$(BUILD)/init/%.o,$(INIT_SRCS) $(STEPS_SRCS) specs/base/path.c)
 INIT_CFLAGS := -std=c11 -Os $(WARN) -ffreestanding -fno-stack-protector -fno-pie -fno-pic -fno-builtin \
 	-fno-asynchronous-unwind-tables -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fcf-protection=none
-INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(CC))),,-no-pie) -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,max-page-size=4096,--build-id=none -s
+INIT_LDFLAGS := -static -nostdlib -nostartfiles $(if $(filter clang%,$(notdir $(CC))),,-no-pie) -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,noseparate-code,-z,max-page-size=4096,--build-id=none -s
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
