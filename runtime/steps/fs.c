@@ -133,9 +133,9 @@ int step_target(const struct step *step, struct context *context) {
                 fd = open_plain(root, path, mode);
         } else if (is_folder) {
                 fd = open_in(root, path, O_PATH | O_DIRECTORY);
-                context->is_target_new = fd < 0;
-                if (fd < 0)
-                        fd = mkdirs_in(root, path, mode);
+                context->is_target_new = fd == -ENOENT;
+                if (fd == -ENOENT)
+                        fd = mkdirs_missing_in(root, path, mode);
         } else if (is_file) {
                 fd = mkfile_in(root, path, step->more ? mode : 0644);
         } else {
@@ -161,17 +161,18 @@ int step_write(const struct step *step, struct context *context) {
         return fd < 0 ? fd : write_text(fd, text);
 }
 
-/* Clones the mount that fd lies on (rooted at fd), with the attributes set on it and all below, before anybody sees it,
- * and moves the clone onto the pinned target. */
-static int cover(int fd, int target, uint64_t attributes, unsigned recursive) {
+/* A copy of the mount that fd lies on, rooted at fd, which nobody sees yet. */
+static int copy_mount(int fd, unsigned recursive) {
+        return (int)sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
+}
+
+static int set_attributes(int mount, uint64_t attributes, unsigned recursive) {
         struct mount_attr attr = { .attr_set = attributes };
-        sysfd tree = (int)sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
-        if (tree < 0)
-                return tree;
-        long r = sys_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr));
-        if (r < 0)
-                return (int)r;
-        return (int)sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+        return (int)sys_mount_setattr(mount, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr));
+}
+
+static int lay_onto(int mount, int target) {
+        return (int)sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 /* What shall be covered and is not there is covered well enough. */
@@ -183,6 +184,34 @@ static int open_covered(const struct step *step, const struct context *context) 
         return open_in(root, path, O_PATH);
 }
 
+#define MASK (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+
+/* The empty folder is our own: what is set on it once, every copy has. */
+static int mask_folder(struct context *context, int target) {
+        int empty = slot_fd(context, SLOT_EMPTY), r = empty < 0 ? empty : 0;
+        if (r >= 0 && !context->is_empty_set)
+                r = set_attributes(empty, MASK | MOUNT_ATTR_NODEV, 0);
+        if (r < 0)
+                return r;
+        context->is_empty_set = true;
+        sysfd tree = copy_mount(empty, 0);
+        return tree < 0 ? tree : lay_onto(tree, target);
+}
+
+/* /dev/null is the host's: the first copy gets the attributes, and all others are copies of that.  A device works on a
+ * read-only mount: reads are empty, writes vanish. */
+static int mask_file(struct context *context, int target) {
+        int null = slot_fd(context, SLOT_NULL);
+        sysfd tree = null < 0 ? null : copy_mount(null, 0);
+        int r = tree < 0 || context->is_null_set ? tree : set_attributes(tree, MASK, 0);
+        if (r >= 0)
+                r = lay_onto(tree, target);
+        if (r < 0 || context->is_null_set)
+                return r;
+        context->is_null_set = true;
+        return slot_put(context, SLOT_NULL, sys_take(&tree));
+}
+
 int step_mask(const struct step *step, struct context *context) {
         struct statx status;
         sysfd target = open_covered(step, context);
@@ -191,20 +220,14 @@ int step_mask(const struct step *step, struct context *context) {
         int r = target < 0 ? target : stat_fd(target, &status);
         if (r < 0)
                 return r;
-        bool is_folder = is_mode(&status, S_IFDIR);
-        int source = slot_fd(context, is_folder ? SLOT_EMPTY : SLOT_NULL);
-        if (source < 0)
-                return source;
-        /* A device works on a read-only mount: reads of /dev/null are empty, writes vanish. */
-        return cover(source, target,
-                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | (is_folder ? MOUNT_ATTR_NODEV : 0), 0);
+        return is_mode(&status, S_IFDIR) ? mask_folder(context, target) : mask_file(context, target);
 }
 
 int step_readonly(const struct step *step, struct context *context) {
         sysfd target = open_covered(step, context);
         if (target == -ENOENT || target == -ENOTDIR)
                 return 0;
-        if (target < 0)
-                return target;
-        return cover(target, target, MOUNT_ATTR_RDONLY | LOW32(step->flags), AT_RECURSIVE);
+        sysfd tree = target < 0 ? target : copy_mount(target, AT_RECURSIVE);
+        int r = tree < 0 ? tree : set_attributes(tree, MOUNT_ATTR_RDONLY | LOW32(step->flags), AT_RECURSIVE);
+        return r < 0 ? r : lay_onto(tree, target);
 }

@@ -8,6 +8,48 @@
 
 #define WHOLE_NAME (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)
 
+void folder_forget(struct context *context) {
+        if (context->folder_path)
+                sys_closep(&context->folder);
+        context->folder_path = NULL;
+}
+
+static bool is_same_folder(const struct step *step, const struct context *context, const char *path, size_t size) {
+        if (!context->folder_path || context->folder_slot != step->slot || context->folder_size != size)
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (path[i] != context->folder_path[i])
+                        return false;
+        return true;
+}
+
+/* The folder that a is in, still the context's.  Nodes and links of one folder come one after the other; only the first
+ * has to look for it. */
+static int folder_of(const struct step *step, struct context *context, const char **ret_name) {
+        const char *path = step_text(context, step->a);
+        int root = slot_fd(context, step->slot);
+        size_t size = 0;
+        if (root < 0 || !path)
+                return root < 0 ? root : -EINVAL;
+        for (size_t i = 0; path[i]; i++)
+                if (path[i] == '/')
+                        size = i + 1;
+        /* Names of dots are refused below. */
+        if (path[size] && path[size] != '.' && is_same_folder(step, context, path, size)) {
+                *ret_name = path + size;
+                return context->folder;
+        }
+        folder_forget(context);
+        int fd = open_parent_in(root, path, 0755, ret_name);
+        if (fd < 0)
+                return fd;
+        context->folder = fd;
+        context->folder_slot = step->slot;
+        context->folder_path = path;
+        context->folder_size = size;
+        return fd;
+}
+
 static int open_here(int dir, const char *name, int flags) {
         struct open_how how = { .flags = (uint64_t)(unsigned)flags | O_NOFOLLOW | O_CLOEXEC,
                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
@@ -59,13 +101,13 @@ static int lay_over(int dir, const char *name, const struct step *step, int node
 }
 
 int step_node(const struct step *step, struct context *context) {
-        const char *path = step_text(context, step->a), *name;
+        const char *name;
         mode_t mode = LOW32(step->flags) & ~NODE_EXACT;
         uint32_t dev = HIGH32(step->flags);
-        int root = slot_fd(context, step->slot), node = step->into == SLOT_NONE ? -1 : slot_fd(context, step->into);
-        if (root < 0 || !path || (step->into != SLOT_NONE && node < 0))
+        int node = step->into == SLOT_NONE ? -1 : slot_fd(context, step->into);
+        if (step->into != SLOT_NONE && node < 0)
                 return -EBADF;
-        sysfd parent = open_parent_in(root, path, 0755, &name);
+        int parent = folder_of(step, context, &name);
         if (parent < 0)
                 return parent;
         if (node >= 0)
@@ -85,11 +127,10 @@ int step_node(const struct step *step, struct context *context) {
 }
 
 int step_link(const struct step *step, struct context *context) {
-        const char *path = step_text(context, step->a), *target = step_text(context, step->b), *name;
-        int root = slot_fd(context, step->slot);
-        if (root < 0 || !path || !target)
-                return root < 0 ? root : -EINVAL;
-        sysfd parent = open_parent_in(root, path, 0755, &name);
+        const char *target = step_text(context, step->b), *name;
+        if (!target)
+                return -EINVAL;
+        int parent = folder_of(step, context, &name);
         if (parent < 0)
                 return parent;
         long r = sys_symlinkat(target, parent, name);

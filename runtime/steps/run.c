@@ -69,20 +69,26 @@ static const struct {
         [STEP_EXEC] = { "exec", step_exec, false },
 };
 
+static int run_step(const struct step *step, struct context *context) {
+        int r = step->kind < STEP_KINDS && kinds[step->kind].run ? kinds[step->kind].run(step, context) : -ENOSYS;
+        if (r < 0 && -r == step->tolerate)
+                r = kinds[step->kind].fills ? slot_put(context, step->into, -1) : 0;
+        if (step->kind != STEP_NODE && step->kind != STEP_LINK)
+                folder_forget(context);
+        return r;
+}
+
 int steps_run(const struct lane *lane, struct context *context, size_t *ret_step) {
+        int r = 0;
         context->data = lane->data;
-        for (size_t i = 0; i < lane->count; i++) {
-                const struct step *step = &lane->at[i];
-                int r = step->kind < STEP_KINDS && kinds[step->kind].run ? kinds[step->kind].run(step, context)
-                                                                         : -ENOSYS;
-                if (r < 0 && -r == step->tolerate)
-                        r = kinds[step->kind].fills ? slot_put(context, step->into, -1) : 0;
-                if (r < 0) {
+        context->is_null_set = context->is_empty_set = false;
+        for (size_t i = 0; i < lane->count && r >= 0; i++) {
+                r = run_step(&lane->at[i], context);
+                if (r < 0)
                         *ret_step = i;
-                        return r;
-                }
         }
-        return 0;
+        folder_forget(context);
+        return r;
 }
 
 const char *step_name(enum step_kind kind) {

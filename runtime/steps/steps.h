@@ -196,6 +196,11 @@ struct context {
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
         bool is_target_new; /* the last STEP_TARGET found no folder there and made one */
+        bool is_null_set, is_empty_set; /* what STEP_MASK copies has the attributes of a mask */
+        /* The folder of the last STEP_NODE or STEP_LINK: its fd, slot and path up to the last slash; NULL: none. */
+        const char *folder_path;
+        size_t folder_size;
+        int folder, folder_slot;
         char home[512]; /* "HOME=" and the folder, or "": found by STEP_FIND, takes the place of the default */
 };
 

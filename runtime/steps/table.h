@@ -44,6 +44,9 @@ static inline int slot_fd(const struct context *context, int slot) {
 /* Puts fd (or -1) into the slot, which owns it from now on, and closes what was there.  Returns 0 or -EBADF. */
 int slot_put(struct context *context, int slot, int fd);
 
+/* node.c: closes what the context keeps for the next STEP_NODE or STEP_LINK. */
+void folder_forget(struct context *context);
+
 /* fs.c: writes a whole text at once, as the files of proc want it.  0 or -errno; -EIO: only a part was taken. */
 int write_text(int fd, const char *text);
 

@@ -8,9 +8,9 @@
 #include <linux/magic.h>
 #include <stddef.h>
 
-#define FOLDER_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define LINKS_MAX 40 /* the kernel's */
-#define RACES_MAX 64
+#define FOLDER_FLAGS      (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define LINKS_MAX         40 /* the kernel's */
+#define RACES_MAX         64
 #define MOUNT_NOSYMFOLLOW 0x2000 /* ST_NOSYMFOLLOW of statfs(2), Linux 5.10 */
 
 static void close_folder(int *fd) {
@@ -242,15 +242,28 @@ int open_in(int root, const char *path, int flags) {
         return (int)r;
 }
 
-int mkdirs_in(int root, const char *path, mode_t mode) {
+/* Most often only the last component is missing.  Whatever is unusual is left to the walk. */
+static int make_last(int root, const char *path, mode_t mode) {
+        const char *name;
+        auto_folder parent = open_parent_in(root, path, 0, &name);
+        long r = parent < 0 ? parent : sys_mkdirat(parent, name, mode);
+        return r < 0 ? (int)r : (int)sys_openat(parent, name, FOLDER_FLAGS, 0);
+}
+
+int mkdirs_missing_in(int root, const char *path, mode_t mode) {
         struct walk w;
-        int fd = open_in(root, path, O_PATH | O_DIRECTORY);
-        if (fd != -ENOENT)
+        int fd = make_last(root, path, mode);
+        if (fd >= 0)
                 return fd;
         w.flags = O_PATH | O_DIRECTORY;
         w.dir_mode = mode;
         w.file_mode = 0;
         return walk_path(&w, root, path);
+}
+
+int mkdirs_in(int root, const char *path, mode_t mode) {
+        int fd = open_in(root, path, O_PATH | O_DIRECTORY);
+        return fd == -ENOENT ? mkdirs_missing_in(root, path, mode) : fd;
 }
 
 int mkfile_in(int root, const char *path, mode_t mode) {

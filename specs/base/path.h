@@ -23,6 +23,9 @@ int open_in_by_hand(int root, const char *path, int flags);
  * is made there too.  Returns the fd or -errno. */
 int mkdirs_in(int root, const char *path, mode_t mode);
 
+/* The same of a path that was just not found. */
+int mkdirs_missing_in(int root, const char *path, mode_t mode);
+
 /* As mkdirs_in (mode 0755) for the parent, then makes the last component an empty regular file (O_EXCL|O_NOFOLLOW) when
  * it is missing, and opens it O_PATH; a dangling link is resolved in root first.  Returns the fd or -errno. */
 int mkfile_in(int root, const char *path, mode_t mode);
