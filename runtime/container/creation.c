@@ -13,7 +13,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,12 +23,8 @@
 
 static const char *now_text(void) {
         struct timespec now;
-        struct tm parts;
-        char date[32];
         (void)clock_gettime(CLOCK_REALTIME, &now);
-        (void)gmtime_r(&now.tv_sec, &parts);
-        (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
-        return str_format("%s.%09ldZ", date, now.tv_nsec);
+        return str_utc(now.tv_sec, now.tv_nsec);
 }
 
 /* The caller's name from the host's own file, or its number: no name service is asked. */

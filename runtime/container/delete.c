@@ -27,9 +27,10 @@ static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
         if (r < 0 && r != -ENOENT)
                 return r;
         if (r == 0 && cgroup_is_ours(&cgroup, label)) {
+                bool is_over = cgroup_is_empty(&cgroup); /* as a rule: with init ends its pid namespace */
                 *ret_ours = true;
-                r = cgroup_kill(&cgroup);
-                if (r == 0)
+                r = is_over ? 0 : cgroup_kill(&cgroup);
+                if (r == 0 && !is_over)
                         r = cgroup_wait_empty(&cgroup, END_MS);
                 if (r < 0)
                         return r;

@@ -75,6 +75,9 @@ int cgroup_signal(const struct cgroup *cgroup, int number);
 /* All pids below it, threads' sub-cgroups included, ascending, 0-terminated in the arena. */
 int cgroup_pids(const struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count);
 
+/* No process is below it, for now. */
+bool cgroup_is_empty(const struct cgroup *cgroup);
+
 /* Waits until cgroup.events says it is empty, as long as fewer processes are left after each half of timeout_ms: many
  * take their time on a slow machine.  -ETIMEDOUT names the pids that hold it. */
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms);

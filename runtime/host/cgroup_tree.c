@@ -319,6 +319,10 @@ int cgroup_kill(const struct cgroup *cgroup) {
         return fail_words(ETIMEDOUT, "kill the cgroup %s: it forks faster than it dies", cgroup->path);
 }
 
+bool cgroup_is_empty(const struct cgroup *cgroup) {
+        return cgroup_await_event(cgroup->fd, "populated", false, 0) == 0;
+}
+
 static int held(const struct cgroup *cgroup, const pid_t *pids, size_t n) {
         struct strv names = { 0 };
         for (size_t i = 0; i < n && i < 8; i++)
@@ -527,7 +531,8 @@ const char *cgroup_missing(const struct probe *probe, const char *path) {
 }
 
 void cgroup_remove_made(const struct probe *probe, const char *path, const char *made) {
-        if (!probe->cgroup_root || *path != '/' || !made || !*made)
+        if (!probe->cgroup_root || *path != '/' || !made || !*made ||
+            access(str_format("%s%s", probe->cgroup_root, made), F_OK) < 0)
                 return;
         remove_parents(probe, path, made);
         err_clear();

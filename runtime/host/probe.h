@@ -5,8 +5,8 @@
 
 #include "runtime/plan/plan.h"
 
-/* Asks as little as possible: a handful of cheap calls, no files read but /proc/sys/kernel/cap_last_cap and the mount
- * of cgroup2 (statfs of /sys/fs/cgroup, then /sys/fs/cgroup/unified).  RUNDLET_PROBE_WITHOUT (a list "mount_api,
+/* Asks as little as possible: a handful of cheap calls, no files read; the mount of cgroup2 is /sys/fs/cgroup or else
+ * /sys/fs/cgroup/unified.  RUNDLET_PROBE_WITHOUT (a list "mount_api,
  * overlay_layers", for tests of the fall-backs) takes features away.  The answer is in static memory.  Never fails:
  * what cannot be asked is absent. */
 const struct probe *probe_get(void);

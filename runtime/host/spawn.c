@@ -31,7 +31,8 @@ struct spawning {
         const struct plan *plan;
         const struct probe *probe;
         int init, image, sync; /* sync: the child's end */
-        bool is_outside;       /* the child is not in its cgroup yet */
+        size_t slots_count;
+        bool is_outside; /* the child is not in its cgroup yet */
         const char *image_number;
 };
 
@@ -151,23 +152,31 @@ static size_t align8(size_t n) {
         return (n + 7) & ~(size_t)7;
 }
 
+/* Up to the last one that is filled. */
+static size_t count_slots(const int *slot) {
+        size_t n = SLOT_MAX;
+        while (n > 0 && slot[n - 1] < 0)
+                n--;
+        return n;
+}
+
 static int open_image(const struct spawning *s) {
         struct lane lane = plan_lane(s->plan, LANE_CHILD);
-        size_t steps_size = lane.count * sizeof(struct step), slots_size = SLOT_MAX * sizeof(int32_t);
+        size_t steps_size = lane.count * sizeof(struct step), slots_count = s->slots_count;
         struct plan_image header = { .magic = PLAN_IMAGE_MAGIC, .steps_at = (uint32_t)align8(sizeof(header)) };
         header.steps_count = (uint32_t)lane.count;
         header.data_at = (uint32_t)align8(header.steps_at + steps_size);
         header.data_size = (uint32_t)s->plan->data_size;
         header.slots_at = (uint32_t)align8(header.data_at + header.data_size);
-        header.slots_count = SLOT_MAX;
-        header.size = (uint32_t)(header.slots_at + slots_size);
+        header.slots_count = (uint32_t)slots_count;
+        header.size = (uint32_t)(header.slots_at + slots_count * sizeof(int32_t));
         char *bytes = arena_alloc(header.size);
         memcpy(bytes, &header, sizeof(header));
         if (lane.count)
                 memcpy(bytes + header.steps_at, lane.at, steps_size);
         if (header.data_size)
                 memcpy(bytes + header.data_at, lane.data, header.data_size);
-        memcpy(bytes + header.slots_at, s->input->slot, slots_size);
+        memcpy(bytes + header.slots_at, s->input->slot, slots_count * sizeof(int32_t));
         autofd fd = memfd_create("rundlet-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd < 0)
                 return fail(errno, "make a memfd for the plan");
@@ -207,7 +216,7 @@ on_own_stack static void become_init(const void *data) {
         struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
         struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
         long r = s->plan->has_new_userns ? keep_capabilities(s->probe->last_capability) : 0;
-        for (int i = 0; i < SLOT_MAX && r >= 0; i++)
+        for (size_t i = 0; i < s->slots_count && r >= 0; i++)
                 if (s->input->slot[i] >= 0)
                         r = sys_fcntl(s->input->slot[i], F_SETFD, 0);
         if (r >= 0)
@@ -355,6 +364,7 @@ static int start_child(struct spawning *s, struct child *child) {
                 return init;
         s->init = init;
         s->sync = s->input->slot[SLOT_SYNC] = theirs;
+        s->slots_count = count_slots(s->input->slot);
         autofd image = open_image(s);
         s->image = image;
         int r = image;

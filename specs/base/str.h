@@ -57,6 +57,9 @@ const char *str_utf8(const char *text) __attribute__((returns_nonnull));
  * tab \t. */
 const char *str_printable(const char *text) __attribute__((returns_nonnull));
 
+/* Seconds since 1970 as "2026-11-23T09:20:23.123456789Z". */
+char *str_utc(int64_t seconds, long nanoseconds) __attribute__((returns_nonnull));
+
 /* text as a JSON string literal with its quotes; wrong UTF-8 becomes U+FFFD. */
 char *str_json_quote(const char *text) __attribute__((returns_nonnull));
 

@@ -79,3 +79,20 @@ char *str_json_quote(const char *text) {
         *at = '"';
         return quoted;
 }
+
+#define DAY_SECONDS  86400
+#define DAYS_TO_1970 719468 /* from the first of March of the year 0 */
+#define ERA_DAYS     146097 /* 400 years */
+
+/* By hand: gmtime(3) and strftime(3) read the host's time zone first, which has no say in it.  Here years begin in
+ * March, so that the day that comes and goes is their last. */
+char *str_utc(int64_t seconds, long nanoseconds) {
+        int64_t days = seconds / DAY_SECONDS + DAYS_TO_1970;
+        int time = (int)(seconds % DAY_SECONDS), of_era = (int)(days % ERA_DAYS);
+        int year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        int of_year = of_era - (365 * year + year / 4 - year / 100);
+        int month = (5 * of_year + 2) / 153, day = of_year - (153 * month + 2) / 5 + 1;
+        bool is_next = month >= 10; /* January and February */
+        return str_format("%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(days / ERA_DAYS) * 400 + year + is_next,
+                          is_next ? month - 9 : month + 3, day, time / 3600, time / 60 % 60, time % 60, nanoseconds);
+}
