@@ -59,7 +59,8 @@ reaches_not() { # PID ADDRESS: a short wait, for what must not come
   ! inside "$1" ping -c 1 -W "${SLOW:-1}" "$2" >/dev/null
 }
 
-# All that could be left over: links, addresses, routes and flags of the host, and of the container $1.
+# All that could be left over: links, addresses, routes and flags of the host, and of the container $1.  Whether a cable
+# is plugged in the kernel finds out, and says, a moment later.
 snapshot() {
   local pid
   for pid in "$HOST" "$@"; do
@@ -67,7 +68,24 @@ snapshot() {
     inside "$pid" ip -o address
     inside "$pid" ip route show table all
     inside "$pid" ip -6 route show table all
-  done | sed -E 's/qdisc [a-z]+|tso_max_size [0-9]+|(valid_lft|preferred_lft|expires) [^ ]*|[a-z_]+_timer +[0-9.]+//g'
+  done | sed -E 's/NO-CARRIER,|M-DOWN,|,M-DOWN|,LOWER_UP|state [A-Z]+|qdisc [a-z]+|tso_max_size [0-9]+|(valid_lft|preferred_lft|expires) [^ ]*|[a-z_]+_timer +[0-9.]+//g'
+}
+
+# So many links of ours are left.  Those of the dead the kernel takes away one namespace after the other, of all tests.
+become() { # N
+  WAIT=60 wait_for are_ours "$1"
+}
+
+are_ours() { # N
+  [ "$(ours)" = "$1" ]
+}
+
+unchanged() { # SNAPSHOT [PID...]: it is as it was, as soon as the kernel has cleared up
+  is_as "$@" || WAIT=5 wait_for is_as "$@" || diff <(echo "$1") <(snapshot "${@:2}")
+}
+
+is_as() { # SNAPSHOT [PID...]
+  [ "$(snapshot "${@:2}")" = "$1" ]
 }
 
 ours() { # how many links carry a tag

@@ -156,7 +156,7 @@ untagged() {
   run net plan attach web --netns 1 --bridge br0 --address 10.1.0.2/24
   [ "$status" -eq 0 ]
   [[ $output == *'inside   add address 10.1.0.2/24 to eth0'* ]]
-  [ "$(snapshot)" = "$before" ]
+  unchanged "$before"
   container A
   attach_dual web "$A" 2
   [ "$(net plan detach web | grep -c "$(link_of web)")" = 3 ]
@@ -219,7 +219,7 @@ untagged() {
   host ip link add br0 type veth peer name other
   before=$(snapshot)
   fails 'attach web: bridge br0: the name is taken by a link that is no bridge but veth' attach_dual web "$A" 2
-  [ "$(snapshot)" = "$before" ]
+  unchanged "$before"
 }
 
 @test "a failure inside takes everything back: default route exists" {
@@ -230,7 +230,7 @@ untagged() {
   inside "$A" ip route add default via 192.0.2.2
   before=$(snapshot "$A")
   fails 'attach web: add default route via 10.1.0.1: File exists' attach_dual web "$A" 2
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
 }
 
 @test "a failure inside takes everything back: the interface's name is taken" {
@@ -238,7 +238,7 @@ untagged() {
   inside "$A" ip link add eth0 type bridge
   before=$(snapshot "$A")
   fails 'to eth0 inside: eth0 exists there' attach_dual web "$A" 2
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
 }
 
 @test "a failure inside takes everything back: no IPv6 there, in the kernel's words" {
@@ -246,7 +246,7 @@ untagged() {
   inside "$A" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
   before=$(snapshot "$A")
   fails 'attach web: add address fd00:1::2/64 to eth0: Permission denied' attach_dual web "$A" 2
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
 }
 
 @test "a failure on the bridge takes back this call's addresses and no others" {
@@ -257,7 +257,7 @@ untagged() {
   before=$(snapshot "$A")
   fails 'attach web: add address fd00:1::1/64 to br0 unless it is there: Permission denied' \
     attach_dual web "$A" 2 --bridge-address 10.1.0.9/24
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
 }
 
 # bats test_tags=native
@@ -271,7 +271,7 @@ untagged() {
     echo "$when: $output"
     [ "$status" -ne 0 ] || break
     [[ $output == *'attach web: '*'No buffer space available'* ]]
-    [ "$(snapshot "$A")" = "$before" ]
+    unchanged "$before" "$A"
   done
   [ "$when" -gt 10 ]
   reaches "$A" 10.1.0.1

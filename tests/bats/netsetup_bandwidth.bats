@@ -284,7 +284,7 @@ faster() { # RATE FLOW-ARGUMENT...: it is not limited to the rate, in one of thr
       "$NETSETUP" attach web --netns "$A" --bridge br0 --ingress 1mbit --egress 1mbit
     echo "$when: $output"
     [ "$status" -ne 0 ] || break
-    [ "$(snapshot "$A")" = "$before" ]
+    unchanged "$before" "$A"
   done
   [ "$when" -gt 20 ]
   [ "$(links)" = 2 ]

@@ -176,7 +176,7 @@ leases() { # NETWORK: how many
   wait "$A" "$B" 2>/dev/null || true
   cni DEL a "$(ns "$A")"
   cni GC '' '' "$(conf '."cni.dev/valid-attachments" = [{containerID: "b", ifname: "eth0"}]')"
-  wait_for eval '[ "$(ours)" = 0 ]'
+  become 0
   cni GC '' '' "$(conf '."cni.dev/valid-attachments" = []')"
   [ -z "$(leftovers)" ]
 
@@ -238,7 +238,7 @@ leases() { # NETWORK: how many
     CNI_IFNAME=eth0 CNI_NETNS="$(ns "$A")" "$NETSETUP" <<<"$CONF"
   refuses 101 'not permitted' host env CNI_COMMAND=ADD CNI_CONTAINERID=a CNI_IFNAME=eth0 CNI_NETNS="$(ns "$A")" \
     setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$NETSETUP" <<<"$CONF"
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
   [ "$(leases pod)" = 0 ]
   container B
   one=$(conf '.name = "one" | .bridge = "cni1" | .ipam.ranges = [[{subnet: "10.25.0.0/30"}]]')
@@ -344,7 +344,7 @@ END
   }
   run podman run --cgroups=disabled --rm --network our --ip 10.22.0.44 --publish 8088:80 \
     --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --rootfs "$work/rootfs" \
-    /bin/sh -c 'ip -4 address show eth0 && ping -c 1 10.22.0.1'
+    /bin/sh -c 'ip -4 address show eth0; until ping -c 1 -W 1 10.22.0.1; do :; done'
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *'inet 10.22.0.44/24'*'1 packets received'* ]]

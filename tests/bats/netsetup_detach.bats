@@ -52,16 +52,27 @@ traced() { # COMMAND...: what netsetup does goes to $BATS_TEST_TMPDIR/trace
   is_clean
 }
 
+is_stopped() { # PID of strace; that of whom it traces goes to $stopped
+  stopped=$(pgrep -P "$1") && grep -q '^State:.*[Tt] ' "/proc/$stopped/status"
+}
+
 @test "detach: who comes meanwhile takes over, and keeps what is new" {
   netw network create web --subnet 10.9.0.0/24
   container A
+  # How many answers it reads before it asks for the lock again.
   netw attach a --netns "$A" --network web
+  host strace -o "$BATS_TEST_TMPDIR/trace" -e trace=flock,recvmsg "$NETSETUP" detach a --root "$STATE"
+  local answers
+  answers=$(awk '/LOCK_EX/ && ++n == 2 { exit } /recvmsg/ { answers++ } END { print answers }' "$BATS_TEST_TMPDIR/trace")
   # The link is gone, and what is left is done later.
-  host strace -o /dev/null -e inject=flock:delay_enter=3000000:when=3 "$NETSETUP" detach a --root "$STATE" 3>&- 4>&- &
-  local slow=$!
-  wait_for is_away
   netw attach a --netns "$A" --network web
-  kill -0 "$slow"
+  nsenter --net --mount --target "$HOST" -- strace -o /dev/null -e "inject=recvmsg:signal=SIGSTOP:when=$answers" \
+    "$NETSETUP" detach a --root "$STATE" >"$BATS_TEST_TMPDIR/slow" 2>&1 3>&- 4>&- &
+  local slow=$! stopped
+  wait_for is_away
+  wait_for is_stopped "$slow"
+  netw attach a --netns "$A" --network web
+  kill -CONT "$stopped"
   wait "$slow"
   [ "$(host find "$STATE/attached" -name '*.json' | wc -l)" = 1 ]
   netw network show web -j | jq -e --arg address "$(address_of a)" '.leases | map(.address) | index($address | split("/")[0])'

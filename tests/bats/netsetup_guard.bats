@@ -121,11 +121,11 @@ ZEROS=00000000000000000000000000000000
   before=$(dropped inet)
   reaches_not "$A" 10.2.0.3
   reaches_not "$B" fd00:1::2
-  [ "$(dropped inet)" -ge $((before + 2)) ]
+  wait_for counts_inet $((before + 2))
   # A published port is for everybody who reaches the host.
   net port add db -p 8080:80
   answer "$B" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$A" TCP4:192.0.2.1:8080 10.1.0.2
+  answered "$A" TCP4:192.0.2.1:8080 10.1.0.2
 }
 
 @test "--isolate: not through the gateway either, but outside" {
@@ -137,7 +137,7 @@ ZEROS=00000000000000000000000000000000
   inside "$B" ip route add 10.1.0.2/32 via 10.1.0.1
   before=$(dropped inet)
   reaches_not "$A" 10.1.0.3
-  [ "$(dropped inet)" -gt "$before" ]
+  wait_for counts_inet $((before + 1))
   reaches "$A" 10.1.0.1
   reaches "$A" 192.0.2.9
 }
@@ -149,9 +149,9 @@ ZEROS=00000000000000000000000000000000
   answer "$HOST" UDP6-LISTEN:53,ipv6only=1
   answer "$HOST" TCP4-LISTEN:8000
   answer "$HOST" TCP4-LISTEN:8001
-  WAIT=5 wait_for answers "$A" UDP4:10.1.0.1:53 10.1.0.2
-  WAIT=5 wait_for answers "$A" 'UDP6:[fd00:1::1]:53'
-  WAIT=5 wait_for answers "$A" TCP4:10.1.0.1:8000 10.1.0.2
+  answered "$A" UDP4:10.1.0.1:53 10.1.0.2
+  answered "$A" 'UDP6:[fd00:1::1]:53'
+  answered "$A" TCP4:10.1.0.1:8000 10.1.0.2
   answers_not "$A" TCP4:192.0.2.1:8000
   answers_not "$A" TCP4:10.1.0.1:8001
   reaches_not "$A" 10.1.0.1
@@ -166,8 +166,8 @@ ZEROS=00000000000000000000000000000000
   answer "$OUTSIDE" TCP4-LISTEN:7
   answer "$OUTSIDE" TCP6-LISTEN:7,ipv6only=1
   answer "$OUTSIDE" TCP4-LISTEN:8
-  WAIT=5 wait_for answers "$A" TCP4:192.0.2.9:7 192.0.2.1
-  WAIT=5 wait_for answers "$A" 'TCP6:[2001:db8::9]:7'
+  answered "$A" TCP4:192.0.2.9:7 192.0.2.1
+  answered "$A" 'TCP6:[2001:db8::9]:7'
   answers_not "$A" TCP4:192.0.2.9:8
   before=$(dropped inet)
   reaches_not "$A" 192.0.2.9
@@ -191,7 +191,7 @@ counts_inet() { # N
   attach web "$A" 2 --isolate -p 8080:80
   attach db "$B" 3 --isolate
   answer "$A" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   before=$(host nft -j list ruleset | jq -S 'del(.. | .handle?, .packets?, .bytes?)' | tr -d '[:space:]' | fold -w 1 | sort)
   host nft flush ruleset
   reaches_not "$A" 10.1.0.3
@@ -199,12 +199,12 @@ counts_inet() { # N
   [ "$(net plan reload)" = 'host     build tables inet netsetup and bridge netsetup for 2 attachments' ]
   net reload
   [ "$(host nft -j list ruleset | jq -S 'del(.. | .handle?, .packets?, .bytes?)' | tr -d '[:space:]' | fold -w 1 | sort)" = "$before" ]
-  answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   host nft flush table inet netsetup
   run attach other "$C" 4
   [ "$status" -eq 0 ]
   [[ $output == *'warning: the tables of netsetup were gone or changed: built anew for 3 attachments'* ]]
-  answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
 }
 
 @test "watch: repairs by itself, and ends with a signal" {
@@ -218,7 +218,7 @@ counts_inet() { # N
     host nft flush ruleset
     wait_for rules_are_there
   done
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
   host nft add table inet foreign
   kill -TERM "$watcher"
   wait "$watcher"

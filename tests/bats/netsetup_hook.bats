@@ -83,11 +83,11 @@ nothing_left() {
   [ "$(net network show default -j | jq -r '.networks[0].bridge')" = net-default ]
   [ "$(address_of web)" = 10.90.0.2 ]
   answer "$PID" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
-  answers "$HOST" TCP4:127.0.0.1:8080
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080 192.0.2.9
+  answered "$HOST" TCP4:127.0.0.1:8080
   # what leaves the host has its address
   answer "$OUTSIDE" TCP4-LISTEN:81
-  WAIT=5 wait_for answers "$PID" TCP4:192.0.2.9:81 192.0.2.1
+  answered "$PID" TCP4:192.0.2.9:81 192.0.2.1
   # what the container sees of it
   within web sh -c 'cat /etc/hosts /etc/resolv.conf; ip -o -4 addr show eth0; ip route; ! echo x 2>/dev/null >>/etc/hosts' | tee "$OUT.in"
   grep -qx '127.0.0.1 localhost' "$OUT.in"
@@ -121,9 +121,9 @@ is_stopped() { # ID
   up db --net back
   up web --net front --net back
   up alone --net front
-  within web sh -c 'ping -c 1 -W 5 db && ip -o -4 addr show eth1 && cat /etc/hosts && ip route'
+  within web sh -c 'until ping -c 1 -W 1 db; do :; done; ip -o -4 addr show eth1 && cat /etc/hosts && ip route'
   within web grep -qx '10.8.0.2 db' /etc/hosts
-  within db sh -c 'ping -c 1 -W 5 web && grep -qx "10.8.0.3 web" /etc/hosts'
+  within db sh -c 'until ping -c 1 -W 1 web; do :; done; grep -qx "10.8.0.3 web" /etc/hosts'
   lacks 10.9.0 within db cat /etc/hosts
   within alone grep -qx '10.9.0.2 web' /etc/hosts
   lacks db within alone cat /etc/hosts
@@ -209,7 +209,7 @@ is_stopped() { # ID
   refused 'hooks.createRuntime[0]' host "$RUNTIME" --root "$ROOT.2" run -d --bundle "$BUNDLE" --net default web
   [ "$(net status web -j)" = "$before" ]
   answer "$PID" TCP4-LISTEN:80
-  WAIT=5 wait_for answers "$OUTSIDE" TCP4:192.0.2.1:8080
+  answered "$OUTSIDE" TCP4:192.0.2.1:8080
   rm -rf "$ROOT.2"
   on_host delete --force web
   nothing_left

@@ -21,7 +21,7 @@ records() {
   before=$(snapshot "$A")
   fails ': the kernel has no ipvlan (module ipvlan)' netw attach web --netns "$A" --network lan
   [[ $output == *'hint: modprobe ipvlan says more'* ]]
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
   [ -z "$(records)" ]
 }
 
@@ -41,7 +41,7 @@ records() {
   [ "$(jq .code <<<"$output")" = 100 ]
   [[ $(jq -r .msg <<<"$output") == *'kernel without netfilter (nfnetlink)' ]]
   [[ $(jq -r .details <<<"$output") == 'modprobe nf_tables says more'* ]]
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
   [ -z "$(records)" ]
   cni DEL strace -o /dev/null -e inject=socket:error=EPROTONOSUPPORT:when=2+ "$NETSETUP"
   cni ADD "$NETSETUP" >/dev/null

@@ -218,8 +218,7 @@ cni() {
   netw attach web --netns "$A" --network lan
   kill -9 "$A"
   wait "$A" 2>/dev/null || true
-  gone() { [ "$(ours)" = 0 ]; }
-  wait_for gone
+  become 0
   netw gc
   [ -z "$(leftovers)" ]
   netw network delete lan

@@ -109,7 +109,7 @@ up() { # ID PID [OPTION...]
     run netw attach web --netns "$A" --network lan --hosts "$word"
     [ "$status" -eq 2 ]
   done
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
   # Exchanged meanwhile: nothing is followed, and the attachment goes all the same.
   up web "$A" --hosts "$NAMES/web"
   host ln -sf "$NAMES/full" "$NAMES/web"

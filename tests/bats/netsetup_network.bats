@@ -205,7 +205,7 @@ die() { # PID: and the kernel has taken its links away
   fails 'attach last: network tiny: no address is free in 10.9.0.0/29: of 6, 5 are leased and 1 kept back' full
   [ "$(ours)" = 5 ]
   die "${pids[2]}"
-  wait_for eval '[ "$(ours)" = 4 ]'
+  become 4
   full
   [ "$(address_of last)" = 10.9.0.4/29 ]
 }
@@ -238,7 +238,7 @@ die() { # PID: and the kernel has taken its links away
   netw attach a --netns "$A" --network gone --ifname eth1
   netw attach b --netns "$B" --network web
   die "$A"
-  wait_for eval '[ "$(ours)" = 1 ]'
+  become 1
   run netw plan gc
   [ "$status" -eq 0 ]
   [[ $output == *'take away eth0 of a (link '*'take away eth1 of a (link '*'delete bridge net-gone'* ]]
@@ -353,7 +353,7 @@ die() { # PID: and the kernel has taken its links away
   [ "$(host ip -j link show type bridge | jq length)" = 1 ]
   reaches "${pids[0]}" 10.9.0.101
   kill -9 "${pids[@]}"
-  wait_for eval '[ "$(ours)" = 0 ]'
+  become 0
   netw gc
   is_clean
 }

@@ -53,7 +53,7 @@ attach_both() {
   [ "$(seen)" -gt 4 ]
   [ "$(inside "$A" ip -j link show eth0 | jq '.[0].mtu')" = 1450 ]
   # A packet of that size crosses whole.
-  inside "$A" ping -c 1 -W $((2 * ${SLOW:-1})) -M "do" -s 1422 10.7.0.20
+  inside "$A" ping -c 1 -w $((10 * ${SLOW:-1})) -M "do" -s 1422 10.7.0.20
   [[ $(netw network show wide) == *'vxlan      42, peers 192.0.2.2'* ]]
   netw attach other --netns "$B" --network wide --ifname eth1
   [ "$(host ip -j link show type vxlan | jq length)" = 1 ]
