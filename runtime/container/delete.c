@@ -23,7 +23,7 @@
 static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
         autocgroup cgroup = CGROUP_NONE;
         *ret_ours = false;
-        int r = cgroup_open(probe_get(), path, &cgroup);
+        int r = cgroup_open(probe_self(), path, &cgroup);
         if (r < 0 && r != -ENOENT)
                 return r;
         if (r == 0 && cgroup_is_ours(&cgroup, label)) {
@@ -35,7 +35,7 @@ static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
                 if (r < 0)
                         return r;
         }
-        r = cgroup_remove(probe_get(), path, label);
+        r = cgroup_remove(probe_self(), path, label);
         return r == -ENOENT ? 0 : r; /* systemd removes what is empty too, at the same time */
 }
 
@@ -44,7 +44,7 @@ static int remove_cgroup(const char *path, const char *label, bool *ret_ours) {
 /* Nothing lives there, now or after the placeholder of a create that was killed has ended too. */
 static bool is_empty(const char *path) {
         autocgroup cgroup = CGROUP_NONE;
-        int r = cgroup_open(probe_get(), path, &cgroup);
+        int r = cgroup_open(probe_self(), path, &cgroup);
         if (r == 0)
                 r = cgroup_wait_empty(&cgroup, PLACEHOLDER_MS);
         err_clear();
@@ -74,7 +74,7 @@ static void remove_scope_of(const char *path) {
         struct strv parts = str_split(path, '/', true);
         for (size_t i = parts.n; i-- > 0 && i + 2 >= parts.n;)
                 if (str_ends(parts.at[i], ".scope")) {
-                        remove_scope(parts.at[i], !probe_get()->is_root, false);
+                        remove_scope(parts.at[i], !probe_self()->is_root, false);
                         return;
                 }
 }
@@ -83,7 +83,7 @@ static void remove_scope_of(const char *path) {
 static int remove_labelled(const char *label) {
         const char *path;
         bool is_ours;
-        int r = cgroup_find(probe_get(), label, &path);
+        int r = cgroup_find(probe_self(), label, &path);
         if (r == -ENOENT)
                 return 0;
         if (r == 0)
@@ -105,7 +105,7 @@ static int remove_cgroup_of(const struct container *container) {
                 r = remove_labelled(container->entry.path);
         if (r < 0)
                 return r;
-        cgroup_remove_made(probe_get(), record->cgroup_path, record->cgroup_made);
+        cgroup_remove_made(probe_self(), record->cgroup_path, record->cgroup_made);
         if (record->cgroup_scope)
                 remove_scope(record->cgroup_scope, record->cgroup_user, is_ours);
         return 0;
@@ -158,7 +158,7 @@ static int remove_overlay(int folder) {
  * What is left after a failure here, store_remove() names. */
 static void remove_as_owners(const struct entry *entry, const struct oci_config *config) {
         const struct oci_linux *linux_ = config ? config->linux_ : NULL;
-        if (probe_get()->is_root || !linux_ || !linux_->uid_mappings.n || !linux_->gid_mappings.n ||
+        if (probe_self()->is_root || !linux_ || !linux_->uid_mappings.n || !linux_->gid_mappings.n ||
             faccessat(entry->folder, "overlay", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return;
         const struct plan maps = {
@@ -168,7 +168,7 @@ static void remove_as_owners(const struct entry *entry, const struct oci_config 
                 .gid_maps = linux_->gid_mappings.at,
                 .gid_maps_count = linux_->gid_mappings.n,
         };
-        if (userns_run(&maps, probe_get(), remove_overlay, entry->folder) < 0)
+        if (userns_run(&maps, probe_self(), remove_overlay, entry->folder) < 0)
                 err_clear();
 }
 

@@ -32,7 +32,7 @@ void container_release(struct container *container) {
 }
 
 int container_cgroup(const struct container *container, struct cgroup *ret) {
-        int r = cgroup_open(probe_get(), container->record.cgroup_path, ret);
+        int r = cgroup_open(probe_self(), container->record.cgroup_path, ret);
         if (r < 0)
                 return r;
         if (cgroup_is_ours(ret, container->entry.path))
@@ -52,7 +52,7 @@ int container_no_cgroup(const struct container *container) {
 static bool is_frozen(const struct container *container) {
         autocgroup cgroup = CGROUP_NONE;
         bool frozen = false;
-        int r = cgroup_frozen_at(probe_get(), container->record.cgroup_path, &frozen);
+        int r = cgroup_frozen_at(probe_self(), container->record.cgroup_path, &frozen);
         if (r == 0 && !frozen)
                 return false;
         if (r == 0)

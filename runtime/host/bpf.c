@@ -135,7 +135,7 @@ int cgroup_replace_devices(const struct cgroup *cgroup, const struct plan *plan,
                 r = fail_load(program, plan);
         if (r == 0)
                 r = replace(cgroup->fd, program, &old);
-        if (r == -EPERM && !probe_get()->is_root) {
+        if (r == -EPERM && !probe_self()->is_root) {
                 log_warning("linux.resources.devices: %s: the device rules are not enforced by a filter",
                             err_message());
                 err_clear();

@@ -108,7 +108,7 @@ static void take_away(struct probe *probe, const char *list) {
                 probe->cgroup_root = NULL;
 }
 
-static struct probe *ask_once(void) {
+static struct probe *ask_self(void) {
         static struct probe probe;
         static bool is_asked;
         if (is_asked)
@@ -119,12 +119,6 @@ static struct probe *ask_once(void) {
                 .is_root = geteuid() == 0 && HAS_CAP(caps, CAP_SYS_ADMIN) && is_first,
                 .uid = geteuid(),
                 .gid = getegid(),
-                .has_overlay_layers = is_release(6, 8),
-                .has_mount_api = has_mount_api(),
-                .has_time_namespace = access("/proc/self/ns/time", F_OK) == 0,
-                .has_cgroup_namespace = access("/proc/self/ns/cgroup", F_OK) == 0,
-                .has_seccomp_wait_killable = has_seccomp_wait_killable(),
-                .last_capability = last_capability(),
                 .capabilities = caps,
                 .cgroup_root = find_cgroup_root(),
                 .can_set_rlimits = is_first && HAS_CAP(caps, CAP_SYS_RESOURCE),
@@ -133,6 +127,26 @@ static struct probe *ask_once(void) {
         take_away(&probe, getenv("RUNDLET_PROBE_WITHOUT"));
         is_asked = true;
         return &probe;
+}
+
+static struct probe *ask_once(void) {
+        struct probe *probe = ask_self();
+        static bool is_asked;
+        if (is_asked)
+                return probe;
+        probe->has_overlay_layers = is_release(6, 8);
+        probe->has_mount_api = has_mount_api();
+        probe->has_time_namespace = access("/proc/self/ns/time", F_OK) == 0;
+        probe->has_cgroup_namespace = access("/proc/self/ns/cgroup", F_OK) == 0;
+        probe->has_seccomp_wait_killable = has_seccomp_wait_killable();
+        probe->last_capability = last_capability();
+        take_away(probe, getenv("RUNDLET_PROBE_WITHOUT"));
+        is_asked = true;
+        return probe;
+}
+
+const struct probe *probe_self(void) {
+        return ask_self();
 }
 
 const struct probe *probe_get(void) {

@@ -11,9 +11,13 @@
  * what cannot be asked is absent. */
 const struct probe *probe_get(void);
 
-/* The same with what only some configs make a difference: the number of processors, which a quota of several is
- * compared with, the security modules that labels of the process (of config, or of exec) and its mounts are for,
- * Landlock. */
+/* Of the same only who we are and where the cgroups are, for commands that make no process: nothing that the kernel can
+ * is in it, unless somebody has called the others before. */
+const struct probe *probe_self(void);
+
+/* The same as probe_get() with what only some configs make a difference: the number of processors, which a quota of
+ * several is compared with, the security modules that labels of the process (of config, or of exec) and its mounts are
+ * for, Landlock. */
 const struct probe *probe_get_for(const struct oci_config *config, const struct oci_process *process);
 
 #endif

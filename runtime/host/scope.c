@@ -381,7 +381,7 @@ int scope_path(const char *scope, bool is_user, const char **ret_path) {
 
 static int end_processes(const char *path) {
         autocgroup cgroup = CGROUP_NONE;
-        int r = cgroup_open(probe_get(), path, &cgroup);
+        int r = cgroup_open(probe_self(), path, &cgroup);
         if (r == 0)
                 r = cgroup_kill(&cgroup);
         if (r == 0)

@@ -67,7 +67,7 @@ static int default_root(const char **ret_path, bool *ret_sticky) {
         const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
         bool has_dir = runtime_dir && *runtime_dir;
         /* Root of a user namespace only, in a container maybe, has a /run of its own or was told of a better place. */
-        if (probe_get()->is_root || (probe_get()->uid == 0 && !has_dir)) {
+        if (probe_self()->is_root || (probe_self()->uid == 0 && !has_dir)) {
                 *ret_path = "/run/rundlet";
                 return 0;
         }

@@ -60,15 +60,18 @@ static uint32_t reserve(struct plan *plan, size_t size, size_t align) {
         return (uint32_t)at;
 }
 
-/* Equal text is shared when an older copy ends with the same bytes: any offset before a NUL is a string. */
+/* Equal text is shared, but for the few that another of the same hash came between. */
 uint32_t plan_text(struct plan *plan, const char *text) {
-        size_t size = strlen(text) + 1;
-        const char *old = plan->data_size > size ? memmem(plan->data + 1, plan->data_size - 1, text, size) : NULL;
-        if (old)
-                return (uint32_t)(old - plan->data);
-        uint32_t at = reserve(plan, size, 1);
-        memcpy(plan->data + at, text, size);
-        return at;
+        uint32_t hash = 0;
+        size_t size = 0;
+        while (text[size])
+                hash = hash * 31 + (unsigned char)text[size++];
+        uint32_t *known = &plan->texts[hash % (sizeof(plan->texts) / sizeof(plan->texts[0]))];
+        if (*known && strcmp(plan->data + *known, text) == 0)
+                return *known;
+        *known = reserve(plan, size + 1, 1);
+        memcpy(plan->data + *known, text, size + 1);
+        return *known;
 }
 
 uint32_t plan_bytes(struct plan *plan, const void *bytes, size_t size, size_t align) {

@@ -58,6 +58,7 @@ struct plan {
         size_t count[LANES], room[LANES];
         char *data; /* offset 0 is never used */
         size_t data_size, data_room;
+        uint32_t texts[256]; /* by a hash, the text last put in data */
         const char *slot_names[SLOT_MAX];
         int slots; /* next free number */
 
