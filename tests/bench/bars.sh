@@ -2,10 +2,11 @@
 # shellcheck shell=bash
 
 # TABLE has lines "KIND<TAB>WHO<TAB>NUMBER..."; one group a kind, one bar for each who, in multiples of the number of
-# BASE (the first who that the table names, when it is not given).
-bars() { # TABLE PICTURE TITLE [BASE]
-  local rows columns
+# BASE (the first who that the table names, when it is empty).  "log" for multiples of all sizes.
+bars() { # TABLE PICTURE TITLE [BASE [log]]
+  local rows columns scale='set yrange [0:*]'
   command -v gnuplot >/dev/null || return 0
+  [ "${5:-}" != log ] || scale='set logscale y; set yrange [0.1:*]'
   rows=$(mktemp)
   awk -F '\t' -v base="${4:-}" '
     !($1 in seen) { seen[$1] = 1; kind[++kinds] = $1 }
@@ -32,7 +33,7 @@ set style histogram clustered gap 1
 set style fill solid 0.85 border -1
 set key outside right top autotitle columnheader
 set grid y
-set yrange [0:*]
+$scale
 set xtics rotate by -20
 plot for [i = 2:$columns] "$rows" using i:xtic(1)
 PLOT

@@ -4,7 +4,7 @@
  *   work costs FOLDER        one line "NAME NANOSECONDS" for each kind of work; files are written in FOLDER
  *   work serve PORT          answers what `talk` says, until it is killed
  *   work talk ADDRESS PORT   "round-trip NANOSECONDS" of a byte there and back, "byte PICOSECONDS" of a stream
- *   work victim SECONDS FOLDER     does small jobs one after the other; "p50", "p99" and "max" of their nanoseconds
+ *   work victim SECONDS FOLDER     does small jobs one after the other; "p50", "p90" and "max" of their nanoseconds
  *   work burn cpu|memory|io|pids FOLDER     takes all it can get, until it is killed */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -258,8 +258,8 @@ static void be_victim(double seconds) {
                 taken[n++] = now_ns() - begin;
         }
         qsort(taken, n, sizeof(taken[0]), by_size);
-        printf("jobs %zu\np50 %lld\np99 %lld\nmax %lld\n", n, (long long)taken[n / 2],
-               (long long)taken[n - 1 - n / 100], (long long)taken[n - 1]);
+        printf("jobs %zu\np50 %lld\np90 %lld\nmax %lld\n", n, (long long)taken[n / 2],
+               (long long)taken[n - 1 - n / 10], (long long)taken[n - 1]);
 }
 
 /* As many at once as the machine has processors, twice. */
