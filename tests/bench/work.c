@@ -141,9 +141,14 @@ static const struct {
         void (*once)(void);
         int times;
 } kinds[] = {
-        { "system-call", do_call, 20000 },  { "prctl", do_prctl, 20000 }, { "256-page-faults", do_faults, 10 },
-        { "fork", do_fork, 20 },            { "exec", do_exec, 20 },      { "write-new-file", do_write, 100 },
-        { "read-64K-of-layer", do_read, 200 }, { "pipe-and-back", do_switch, 200 },
+        { "system-call", do_call, 20000 },
+        { "prctl", do_prctl, 20000 },
+        { "256-page-faults", do_faults, 10 },
+        { "fork", do_fork, 20 },
+        { "exec", do_exec, 20 },
+        { "write-new-file", do_write, 100 },
+        { "read-64K-of-layer", do_read, 200 },
+        { "pipe-and-back", do_switch, 200 },
 };
 
 /* The median of batches: one that was disturbed does not count. */
@@ -258,8 +263,8 @@ static void be_victim(double seconds) {
                 taken[n++] = now_ns() - begin;
         }
         qsort(taken, n, sizeof(taken[0]), by_size);
-        printf("jobs %zu\np50 %lld\np90 %lld\nmax %lld\n", n, (long long)taken[n / 2],
-               (long long)taken[n - 1 - n / 10], (long long)taken[n - 1]);
+        printf("jobs %zu\np50 %lld\np90 %lld\nmax %lld\n", n, (long long)taken[n / 2], (long long)taken[n - 1 - n / 10],
+               (long long)taken[n - 1]);
 }
 
 /* As many at once as the machine has processors, twice. */
