@@ -1,7 +1,8 @@
 /* Labels of Linux security modules: AppArmor's profile, SELinux' contexts of the process, its keyring and its mounts.
  * Parent side; pure.  Spec: config.md "apparmorProfile", "selinuxLabel"; config-linux.md "Mount Label".
  *
- * A label is never left out in silence: where the module is not there to enforce it, that is an error. */
+ * A label is never left out in silence: where the module that would enforce it is not there, that is an error for a
+ * process, which would not be confined, and a warning for mounts, which nobody would look at. */
 #include "runtime/plan/plan.h"
 
 #include "specs/base/err.h"
@@ -14,9 +15,13 @@ static bool is_given(const char *text) {
         return text && *text;
 }
 
-static const char *mount_label(const struct build *b) {
+static const char *asked_mount_label(const struct build *b) {
         const char *label = b->config->linux_ ? b->config->linux_->mount_label : NULL;
         return is_given(label) ? label : NULL;
+}
+
+static const char *mount_label(const struct build *b) {
+        return b->probe->has_selinux ? asked_mount_label(b) : NULL;
 }
 
 bool plan_writes_labels(const struct build *b) {
@@ -48,8 +53,8 @@ int plan_label_modules(struct build *b) {
                 return fail_words(EOPNOTSUPP, "process.apparmorProfile: AppArmor is not enabled in this kernel");
         if (b->process && is_given(b->process->selinux_label) && !b->probe->has_selinux)
                 return fail_words(EOPNOTSUPP, "process.selinuxLabel: SELinux is not enabled on this host");
-        if (!is_exec && mount_label(b) && !b->probe->has_selinux)
-                return fail_words(EOPNOTSUPP, "linux.mountLabel: SELinux is not enabled on this host");
+        if (!is_exec && asked_mount_label(b) && !b->probe->has_selinux)
+                plan_warn(b->plan, "linux.mountLabel: left out, SELinux is not enabled on this host");
         return check_context_type(b);
 }
 

@@ -95,7 +95,6 @@ teardown() {
   done <<'EOF'
 .process.apparmorProfile = "web"|process.apparmorProfile: AppArmor is not enabled in this kernel
 .process.selinuxLabel = "a:b:c"|process.selinuxLabel: SELinux is not enabled on this host
-.linux.mountLabel = "a:b:c"|linux.mountLabel: SELinux is not enabled on this host
 .process.apparmorProfile = "web\nx"|process.apparmorProfile: contains a newline
 .annotations = {"run.oci.mount_context_type": "x"}|annotations["run.oci.mount_context_type"]: x: context, fscontext, defcontext or rootcontext expected
 EOF
@@ -104,4 +103,9 @@ EOF
   [[ $output = *'process.apparmorProfile: AppArmor is not enabled'* ]]
   RUNDLET_PROBE_WITHOUT=selinux run -255 rundlet exec --process-label a:b:c "$ID" true
   [[ $output = *'process.selinuxLabel: SELinux is not enabled'* ]]
+  quietly delete --force "$ID"
+  payload true
+  config '.linux.mountLabel = "a:b:c"' # confines nobody
+  RUNDLET_PROBE_WITHOUT=selinux run -0 rundlet run --bundle "$BUNDLE" "$ID"
+  [ "$output" = 'rundlet: warning: linux.mountLabel: left out, SELinux is not enabled on this host' ]
 }
