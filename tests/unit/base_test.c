@@ -333,19 +333,6 @@ static void test_sizes(void) {
         }
 }
 
-/* Every day of five centuries says what libc says. */
-static void test_utc(void) {
-        int wrong = 0;
-        CHECK_STR(str_utc(0, 7), "1970-01-01T00:00:00.000000007Z");
-        for (time_t t = 0; t < (time_t)500 * 366 * 86400; t += 86399) {
-                struct tm parts;
-                char text[32];
-                (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000000000Z", gmtime_r(&t, &parts));
-                wrong += strcmp(str_utc(t, 0), text) != 0;
-        }
-        CHECK_INT(wrong, 0);
-}
-
 static void test_names(void) {
         static const struct name rows[] = { { "pid", 1 }, { "network", 2 }, { "net", 2 }, { NULL, 0 } };
         static const struct names names = { "namespace", rows };
@@ -600,7 +587,6 @@ int main(void) {
         test_text();
         test_numbers();
         test_sizes();
-        test_utc();
         test_names();
         test_log_file();
         test_log_text();

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static char root[] = "/tmp/rundlet-store-XXXXXX";
 
@@ -246,9 +247,23 @@ static void test_process(void) {
         CHECK(process_is_gone(own));
 }
 
+/* For the record.  Every day of five centuries says what libc says. */
+static void test_utc(void) {
+        int wrong = 0;
+        CHECK_STR(str_utc(0, 7), "1970-01-01T00:00:00.000000007Z");
+        for (time_t t = 0; t < (time_t)500 * 366 * 86400; t += 86399) {
+                struct tm parts;
+                char text[32];
+                (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000000000Z", gmtime_r(&t, &parts));
+                wrong += strcmp(str_utc(t, 0), text) != 0;
+        }
+        CHECK_INT(wrong, 0);
+}
+
 int main(void) {
         if (!mkdtemp(root))
                 return 1;
+        test_utc();
         test_ids();
         test_life();
         test_deep_overlay();
