@@ -192,7 +192,7 @@ static int run_ports_free(struct net_op *op, struct net_hands *hands) {
 static int run_guard(struct net_op *op, struct net_hands *hands) {
         struct filter filter;
         int r = filter_of(hands, &filter);
-        const struct reload reload = { filter.nl, &hands->host, hands->gc->attached, op->link };
+        const struct reload reload = { filter.nl, &hands->host, hands->gc->attached };
         if (r < 0 || (r = reload_if_gone(&reload)) < 0 || (r = filter_add(&filter, op->policy, FILTER_GUARD)) < 0)
                 return fail_in(r, "%s", net_op_words(op));
         return 0;

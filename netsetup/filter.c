@@ -205,8 +205,9 @@ int filter_add(const struct filter *filter, const struct net_policy *policy, enu
                 const char *other;
                 if ((r = find_other(nl, policy, &list, &other)) < 0)
                         return r;
+                /* Its own of a time that nobody remembers: they may say another address. */
                 if (!other)
-                        return add_elements(nl, &list, 0);
+                        return (r = filter_forget(nl, policy->link, half)) < 0 ? r : add_elements(nl, &list, 0);
                 if ((r = filter->bury(filter->data, guard_comment_link(other))) < 0)
                         return r;
                 if (r == FILTER_LIVES)

@@ -38,8 +38,8 @@ struct filter {
 /* No port of the policy is somebody else's who lives (-EADDRINUSE otherwise). */
 int filter_check_free(const struct filter *filter, const struct net_policy *policy);
 
-/* Adds a half of what a policy says.  What is there already is fine, unless it is somebody else's who lives
- * (-EADDRINUSE). */
+/* Adds a half of what a policy says.  What is there already of its link goes, unless it is the same; what is somebody
+ * else's who lives is in the way (-EADDRINUSE). */
 int filter_add(const struct filter *filter, const struct net_policy *policy, enum filter_half half);
 
 /* Removes a half or both, by what the policy says; what is not there or not its own is fine.  With the ways go the

@@ -12,14 +12,11 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <signal.h>
 
-/* A record of an earlier boot, or that nobody kept, or whose link is gone, is gc's. */
+/* A record of an earlier boot, or that nobody kept, or whose link is gone, is gc's.  One that is being attached adds
+ * its rules itself, in two halves, so that each can be taken back. */
 static bool is_living(const struct reload *reload, const struct net_record *record, const char *boot) {
         struct link_info link;
-        if (!str_eq(record->boot, boot))
-                return false;
-        if (reload->link && str_eq(reload->link, record->policy.link))
-                return true;
-        if (record->is_begun)
+        if (!str_eq(record->boot, boot) || record->is_begun)
                 return false;
         if (link_get(reload->host, record->policy.link, &link) < 0) {
                 err_clear();
@@ -57,7 +54,7 @@ int reload_if_gone(const struct reload *reload) {
         if (r < 0 || is_there)
                 return r;
         r = reload_tables(reload, &n);
-        if (r == 0 && n > (reload->link != NULL))
+        if (r == 0 && n)
                 log_warning("the tables of netsetup were gone or changed: built anew for %zu attachments", n);
         return r;
 }

@@ -8,8 +8,7 @@
 /* Where rules and links are, and the records; with the lock held. */
 struct reload {
         struct nl *filter, *host;
-        int attached;     /* folder of the records */
-        const char *link; /* this one counts although it is not there yet; NULL: none */
+        int attached; /* folder of the records */
 };
 
 /* Both tables in one transaction, with what the records of living attachments say; their number to *ret. */

@@ -130,6 +130,17 @@ ruleset() { # without what is counted
   attach db "$B" 3 -p 8080:80/udp -p 192.0.2.2:9000:90 -p 7010:80
 }
 
+@test "publish: an attach that fails leaves no rule, the first of a host neither, and the next one works" {
+  container A
+  inside "$A" ip link add eth0 type bridge
+  for n in 2 3; do
+    fails 'eth0 exists there' attach web "$A" "$n" -p 8080:80 --masquerade
+    [ "$(elements)" = 0 ]
+  done
+  inside "$A" ip link delete eth0
+  attach web "$A" 4 -p 8080:80 --masquerade
+}
+
 @test "publish: the port of a container that is gone is free" {
   container A
   container B
@@ -252,6 +263,9 @@ ruleset() { # without what is counted
   net detach web
   [ "$(elements)" = 0 ]
   attach web "$A" 2 -p 8080:80 --masquerade
+  host rm -r /run/netsetup/attached
+  host ip link delete "$(link_of web)"
+  attach web "$A" 3 -p 8080:80 --masquerade
   host rm -r /run/netsetup/attached
   host ip link delete "$(link_of web)"
   net gc
