@@ -131,13 +131,14 @@ const char *shape_link(const char *device) {
  */
 enum { ROOT = 0x10000, CLASS = ROOT | 1, LEAF = 0x20000, PRIORITY = 114 };
 
-/* Messages with the words for a refusal: what it was about, the module it needs, and errors that are as good as
- * success. */
+/* Messages with the words for a refusal: what it was about, the module it needs (or which two), and errors that are as
+ * good as success. */
 struct shaping {
         struct nl_batch batch;
         struct piece {
                 const char *what, *module;
                 int fine[2];
+                const char *second;
         } pieces[NL_BATCH_MESSAGES];
 };
 
@@ -213,7 +214,7 @@ static void put_no_redirect(struct shaping *s, int link) {
  * u32, because every kernel that has a classifier has this one. */
 static void put_redirect(struct shaping *s, int link, int device) {
         const struct piece clsact = { "redirection", "sch_ingress", { EEXIST } };
-        const struct piece redirect = { "redirection", "cls_u32 or act_mirred", { 0 } };
+        const struct piece redirect = { "redirection", "cls_u32", .second = "act_mirred" };
         const struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
                                           .eaction = TCA_EGRESS_REDIR,
                                           .ifindex = (uint32_t)device };
@@ -246,11 +247,13 @@ static bool is_fine(const struct piece *piece, int error) {
 
 /* A kernel without a part of it has these two ways to say so. */
 static int refused(const struct piece *piece, const struct nl_answer *answer) {
+        const char *second = piece->second ? piece->second : "";
         if (piece->module && (answer->error == ENOENT || answer->error == EOPNOTSUPP))
-                return fail_hint(fail_words(ENOTSUP, "%s: kernel without %s%s%s%s", piece->what, piece->module,
-                                            answer->words ? " (" : "", answer->words ? answer->words : "",
-                                            answer->words ? ")" : ""),
-                                 "modprobe %s says more", piece->module);
+                return fail_hint(fail_words(ENOTSUP, "%s: kernel without %s%s%s%s%s%s", piece->what, piece->module,
+                                            *second ? " or " : "", second, answer->words ? " (" : "",
+                                            answer->words ? answer->words : "", answer->words ? ")" : ""),
+                                 "modprobe %s%s%s%s says more", *second ? "-a " : "", piece->module, *second ? " " : "",
+                                 second);
         if (answer->words)
                 return fail_words(answer->error, "%s: %s (%s)", piece->what, strerror(answer->error), answer->words);
         return fail(answer->error, "%s", piece->what);
