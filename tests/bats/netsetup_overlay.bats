@@ -49,7 +49,7 @@ attach_both() {
   SLEEPERS+=("$!")
   listens() { inside "$B" ss -ltn | grep -q :80; }
   wait_for listens
-  [ "$(inside "$A" socat -t 5 TCP4:10.7.0.20:80 -)" = 'hello from db' ]
+  [ "$(inside "$A" timeout "$LIMIT" socat -u TCP4:10.7.0.20:80 -)" = 'hello from db' ]
   [ "$(seen)" -gt 4 ]
   [ "$(inside "$A" ip -j link show eth0 | jq '.[0].mtu')" = 1450 ]
   # A packet of that size crosses whole.

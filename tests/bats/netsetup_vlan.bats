@@ -49,14 +49,14 @@ bridges() { # NAME...: of the containers' subnets
   reaches "$C" 10.6.2.1
   reaches "$D" 10.6.3.1
   # Nor by an address of the other network on the same wire: nothing of it arrives.
-  for pid in "$A" "$B" "$C" "$D"; do inside "$pid" ip address add "10.99.0.$((pid % 250 + 1))/16" dev eth0; done
+  inside "$B" ip address add 10.99.0.2/16 dev eth0
+  inside "$C" ip address add 10.99.0.3/16 dev eth0
   netw detach a
   netw attach a --netns "$A" --network red --allow-spoofing
   inside "$A" ip address add 10.99.255.1/16 dev eth0
-  address=10.99.0.$((C % 250 + 1))
-  asked "$C" "$address"
-  asked "$B" "$address"
-  reaches_not "$A" "$address"
+  asked "$C" 10.99.0.3
+  asked "$B" 10.99.0.3
+  reaches_not "$A" 10.99.0.3
   wait_for test -s "$BATS_TEST_TMPDIR/asked.$B" # the same question, on the same wire
   [ ! -s "$BATS_TEST_TMPDIR/asked.$C" ]
   reaches_not "$A" 10.6.2.2 # nor through the gateways
@@ -125,7 +125,7 @@ bridges() { # NAME...: of the containers' subnets
   before=$(snapshot "$A")
   fails 'let bridge br0 sort VLANs: the kernel has none (CONFIG_BRIDGE_VLAN_FILTERING)' \
     netw attach a --netns "$A" --network red
-  [ "$(snapshot "$A")" = "$before" ]
+  unchanged "$before" "$A"
   [ -z "$(leftovers)" ]
   refused() { fails "$1" netw network create other "${@:2}"; }
   refused '--trunk: only together with --allow-spoofing' --trunk 5
