@@ -225,7 +225,7 @@ refused() { # 'words'
       payload sh -c 'sh /facts; sleep 1000'
       config --argjson uid "$uid" --argjson nnp "$nnp" '.process.user.uid = $uid | .process.noNewPrivileges = $nnp'
       run_detached
-      wait_for grep -q umask "$OUT"
+      wait_for grep -q "umask.* ok" "$OUT"
       sed -E 's/ok [1-9][0-9]*$/ok N/' "$OUT" >"$BATS_TEST_TMPDIR/run"
       cat "$BATS_TEST_TMPDIR/run"
       grep -q "^Seccomp:.2$" "$BATS_TEST_TMPDIR/run"
