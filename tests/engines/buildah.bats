@@ -31,7 +31,7 @@ in_plain() { # [OPTION...] COMMAND...: in the container that the file has from s
   says_why 'executable file not found in $PATH' 'executable file `absent` not found in $PATH'
   ends 137 in_plain plain sh -c 'sh -c "kill -9 \$\$"; exit $?'
   run on_terminal --size 33x77 timeout -k 5 "$LIMIT" buildah run --runtime "$NAME" --isolation oci --terminal plain \
-    sh -c 'until [ "$(stty size)" = "33 77" ]; do sleep 0.1; done; tty' </dev/null
+    sh -c 'until [ "$(stty size 2>/dev/null)" = "33 77" ]; do sleep 0.1; done; tty' </dev/null
   echo "$output"
   [ "$status" = 0 ]
   [ "${output//$'\r'/}" = /dev/pts/0 ]

@@ -37,7 +37,7 @@ teardown() {
 
 @test "a terminal, with the size of ours" {
   run on_terminal --size 33x99 timeout "$LIMIT" ctr run --rm --tty "${OPTIONS[@]}" "$IMAGE" term \
-    sh -c 'tty; until [ "$(stty size)" = "33 99" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 5' <<<word
+    sh -c 'tty; until [ "$(stty size 2>/dev/null)" = "33 99" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 5' <<<word
   echo "$output"
   [ "$status" = 5 ]
   [[ $output == */dev/pts/0*"33 99"*"got word"* ]]
@@ -51,7 +51,7 @@ teardown() {
   ends 1 ctr task exec --exec-id e keep /nothing
   says_why 'no such file or directory' 'No such file or directory'
   run on_terminal --size 20x70 timeout "$LIMIT" ctr task exec --exec-id f --tty keep \
-    sh -c 'tty; until [ "$(stty size)" = "20 70" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 6' <<<word
+    sh -c 'tty; until [ "$(stty size 2>/dev/null)" = "20 70" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 6' <<<word
   echo "$output"
   [ "$status" = 6 ]
   [[ $output == */dev/pts/*"20 70"*"got word"* ]]

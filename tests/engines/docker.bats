@@ -48,7 +48,7 @@ teardown() {
 
 @test "tty: a terminal with the size of ours, and what is typed" {
   run on_terminal --size 33x99 timeout "$LIMIT" /usr/bin/docker run --rm --interactive --tty box \
-    sh -c 'tty; until [ "$(stty size)" = "33 99" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 5' <<<word
+    sh -c 'tty; until [ "$(stty size 2>/dev/null)" = "33 99" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 5' <<<word
   echo "$output"
   [ "$status" = 5 ]
   [[ $output == */dev/pts/0*"33 99"*"got word"* ]]
@@ -70,7 +70,7 @@ teardown() {
 
 @test "exec -t: a terminal; exec -d: runs on" {
   run on_terminal --size 20x70 timeout "$LIMIT" /usr/bin/docker exec --interactive --tty keep \
-    sh -c 'tty; until [ "$(stty size)" = "20 70" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 6' <<<word
+    sh -c 'tty; until [ "$(stty size 2>/dev/null)" = "20 70" ]; do sleep 0.1; done; stty size; read x; echo "got $x"; exit 6' <<<word
   echo "$output"
   [ "$status" = 6 ]
   [[ $output == */dev/pts/*"20 70"*"got word"* ]]

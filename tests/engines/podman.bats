@@ -29,7 +29,7 @@ load podman
 }
 
 @test "podman run -t: a terminal of the right size; podman exec -t" {
-  pod_tty 33x77 run --rm -it --network none box sh -c 'until [ "$(stty size)" = "33 77" ]; do sleep 0.1; done; tty; exit 5'
+  pod_tty 33x77 run --rm -it --network none box sh -c 'until [ "$(stty size 2>/dev/null)" = "33 77" ]; do sleep 0.1; done; tty; exit 5'
   [ "$status" = 5 ]
   [ "$output" = /dev/pts/0 ]
 }
@@ -50,7 +50,7 @@ load podman
   ends 127 pod exec --workdir /absent one true
   is typed pod_in exec -i one cat <<<typed
   ends 137 pod exec one sh -c 'kill -9 $$'
-  pod_tty 20x60 exec -it one sh -c 'until [ "$(stty size)" = "20 60" ]; do sleep 0.1; done; tty; exit 6'
+  pod_tty 20x60 exec -it one sh -c 'until [ "$(stty size 2>/dev/null)" = "20 60" ]; do sleep 0.1; done; tty; exit 6'
   [ "$status" = 6 ]
   [ "$output" = /dev/pts/0 ]
   pod exec --detach one sh -c 'touch /tmp/detached; exec sleep 1000' >/dev/null

@@ -32,7 +32,7 @@ delegate() {
   is typed pod_in run --rm -i --network none box cat <<<typed
   ends 127 pod run --rm --network none box absent
   ends 126 pod run --rm --network none box /etc/passwd
-  pod_tty 33x77 run --rm -it --network none box sh -c 'until [ "$(stty size)" = "33 77" ]; do sleep 0.1; done; tty; exit 5'
+  pod_tty 33x77 run --rm -it --network none box sh -c 'until [ "$(stty size 2>/dev/null)" = "33 77" ]; do sleep 0.1; done; tty; exit 5'
   [ "$status" = 5 ]
   [ "$output" = /dev/pts/0 ]
   ends 0 pod run --rm --network none --user 1000:77 --cap-drop all --read-only --tmpfs /scratch --hostname name box \
@@ -66,7 +66,7 @@ delegate() {
   is podman-init pod exec one cat /proc/1/comm
   ends 5 pod exec --user user --workdir /var --env WHO=me one sh -c 'echo $WHO; id -u; pwd; exit 5'
   is $'me\n1000\n/var' cat "$OUT"
-  pod_tty 20x60 exec -it one sh -c 'until [ "$(stty size)" = "20 60" ]; do sleep 0.1; done; tty; exit 6'
+  pod_tty 20x60 exec -it one sh -c 'until [ "$(stty size 2>/dev/null)" = "20 60" ]; do sleep 0.1; done; tty; exit 6'
   [ "$status" = 6 ]
   [ "$output" = /dev/pts/0 ]
   pod top one args >"$OUT"
