@@ -337,9 +337,19 @@ static int tell_mapped(const struct spawning *s, const struct child *child) {
         return 0;
 }
 
-static int serve_child(const struct spawning *s, const struct child *child) {
+static bool says_here(const struct plan *plan) {
+        for (size_t i = 0; i < plan->count[LANE_CHILD]; i++)
+                if (plan->steps[LANE_CHILD][i].kind == STEP_SEND && plan->steps[LANE_CHILD][i].flags == MESSAGE_HERE)
+                        return true;
+        return false;
+}
+
+static int serve_child(const struct spawning *s, struct child *child) {
         struct step_message message;
-        int r = s->is_outside ? scope_attach(s->input->cgroup, child->pid) : 0;
+        int r = says_here(s->plan) ? spawn_await(child, MESSAGE_HERE) : 0;
+        if (r < 0)
+                return r;
+        r = s->is_outside ? scope_attach(s->input->cgroup, child->pid) : 0;
         if (r < 0 && r != -EBUSY)
                 r = hint_at_cgroup(r);
         if (r >= 0 && s->plan->has_new_userns)

@@ -40,12 +40,15 @@ static void add_guard(struct build *b) {
 }
 
 /* Before anything is joined.  What is not dumpable is root's in /proc: an ordinary user's parent could then write
- * neither maps nor oom_score_adj, so its child waits until both are done. */
+ * neither maps nor oom_score_adj, so its child waits until both are done.  Nobody is dumpable in the midst of execve
+ * either: the child says when that is over. */
 static void add_first_guard(struct build *b) {
         b->plan->place = NULL;
         if (b->probe->is_root)
                 add_guard(b);
         b->plan->place = b->plan->has_new_userns ? "linux.uidMappings" : NULL;
+        if (!b->probe->is_root)
+                plan_add(b->plan, LANE_CHILD, STEP_SEND, .flags = MESSAGE_HERE);
         if (!b->probe->is_root || b->plan->has_new_userns)
                 plan_add(b->plan, LANE_CHILD, STEP_AWAIT, .flags = MESSAGE_MAPPED);
         b->plan->place = NULL;

@@ -189,6 +189,7 @@ static const char *const expectations[] = {
 static const char *message_name(uint64_t type) {
         static const struct name rows[] = {
                 { "failed", MESSAGE_FAILED },
+                { "here", MESSAGE_HERE },
                 { "mapped", MESSAGE_MAPPED },
                 { "hooks", MESSAGE_HOOKS },
                 { "pid", MESSAGE_PID },

@@ -165,6 +165,7 @@ struct hook_data {
 /* What the child says and hears on SLOT_SYNC (one message a datagram; SOCK_SEQPACKET). */
 enum step_message_type {
         MESSAGE_FAILED = 'f', /* {step, error}: the child is about to exit */
+        MESSAGE_HERE = 'e',   /* child: execve of the init image is done; to an ordinary user's parent */
         MESSAGE_MAPPED = 'm', /* parent: id maps are written */
         MESSAGE_HOOKS = 'h',  /* child: mounts are made, run prestart and createRuntime; parent answers MESSAGE_GO */
         MESSAGE_PID = 'p',    /* child: value is the pid STEP_FORK made */

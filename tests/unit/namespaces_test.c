@@ -53,7 +53,7 @@ static void new_user_namespace_is_mapped(void) {
         CHECK_INT(plan->clone_flags, CLONE_NEWNS | CLONE_NEWUSER);
         CHECK(plan->has_new_userns && plan->uid_maps_count == 1 && plan->gid_maps_count == 1);
         CHECK_STR(lane_words(plan, LANE_CHILD),
-                  "await mapped; guard die with the parent; ids uid 0 gid 0 keeping capabilities; "
+                  "send here; await mapped; guard die with the parent; ids uid 0 gid 0 keeping capabilities; "
                   "guard die with the parent");
 }
 
@@ -64,7 +64,7 @@ static void root_that_is_not_mapped_is_not_become(void) {
                         "\"gidMappings\":[{\"containerID\":5,\"hostID\":1000,\"size\":1}]",
                         &plan),
                   0);
-        CHECK_STR(lane_words(plan, LANE_CHILD), "await mapped; guard die with the parent");
+        CHECK_STR(lane_words(plan, LANE_CHILD), "send here; await mapped; guard die with the parent");
 }
 
 static void root_enters_the_user_namespace_last(void) {
@@ -80,7 +80,7 @@ static void root_enters_the_user_namespace_last(void) {
         CHECK_INT(plan->clone_flags, 0);
         CHECK_INT(build("rootless", namespaces, "", &plan), 0);
         CHECK_STR(lane_words(plan, LANE_CHILD),
-                  "await mapped; guard die with the parent; setns user namespace (user); "
+                  "send here; await mapped; guard die with the parent; setns user namespace (user); "
                   "ids uid 0 gid 0 keeping capabilities; "
                   "guard die with the parent; setns network namespace (network); unshare mount");
 }
