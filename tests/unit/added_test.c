@@ -36,10 +36,10 @@ static void others_copy_on_the_way(void) {
         struct plan *plan;
         CHECK_INT(build("rootless", 1, &plan), 0);
         CHECK_INT(plan->count[LANE_OPEN], 0);
-        CHECK_STR(plan_case_words(plan, LANE_CHILD), "await guard setns unshare tree attributes attributes setns ids "
-                                                     "guard open target attach send");
-        CHECK_STR(plan->places[LANE_CHILD][4], "mounts[1]");
-        CHECK_STR(plan->places[LANE_CHILD][7], "linux.namespaces");
+        CHECK_STR(plan_case_words(plan, LANE_CHILD), "send await guard setns unshare tree attributes attributes setns "
+                                                     "ids guard open target attach send");
+        CHECK_STR(plan->places[LANE_CHILD][5], "mounts[1]");
+        CHECK_STR(plan->places[LANE_CHILD][8], "linux.namespaces");
         CHECK_STR(plan->places[LANE_CHILD][12], "mounts[1]");
 }
 
