@@ -184,26 +184,20 @@ static int open_covered(const struct step *step, const struct context *context) 
         return open_in(root, path, O_PATH);
 }
 
-#define MASK (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
-
-/* The empty folder is our own: what is set on it once, every copy has. */
-static int mask_folder(struct context *context, int target) {
-        int empty = slot_fd(context, SLOT_EMPTY), r = empty < 0 ? empty : 0;
-        if (r >= 0 && !context->is_empty_set)
-                r = set_attributes(empty, MASK | MOUNT_ATTR_NODEV, 0);
-        if (r < 0)
-                return r;
-        context->is_empty_set = true;
-        sysfd tree = copy_mount(empty, 0);
+/* The empty folder is our own, made with the attributes of a mask, which every copy has. */
+static int mask_folder(const struct context *context, int target) {
+        int empty = slot_fd(context, SLOT_EMPTY);
+        sysfd tree = empty < 0 ? empty : copy_mount(empty, 0);
         return tree < 0 ? tree : lay_onto(tree, target);
 }
 
 /* /dev/null is the host's: the first copy gets the attributes, and all others are copies of that.  A device works on a
  * read-only mount: reads are empty, writes vanish. */
 static int mask_file(struct context *context, int target) {
+        const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
         int null = slot_fd(context, SLOT_NULL);
         sysfd tree = null < 0 ? null : copy_mount(null, 0);
-        int r = tree < 0 || context->is_null_set ? tree : set_attributes(tree, MASK, 0);
+        int r = tree < 0 || context->is_null_set ? tree : set_attributes(tree, attributes, 0);
         if (r >= 0)
                 r = lay_onto(tree, target);
         if (r < 0 || context->is_null_set)

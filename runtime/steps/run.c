@@ -81,7 +81,7 @@ static int run_step(const struct step *step, struct context *context) {
 int steps_run(const struct lane *lane, struct context *context, size_t *ret_step) {
         int r = 0;
         context->data = lane->data;
-        context->is_null_set = context->is_empty_set = false;
+        context->is_null_set = false;
         for (size_t i = 0; i < lane->count && r >= 0; i++) {
                 r = run_step(&lane->at[i], context);
                 if (r < 0)

@@ -20,7 +20,7 @@ enum slot {
         SLOT_ROOT,         /* the root mount of the container; every container path is opened in it */
         SLOT_PROC,         /* private, detached, full procfs of the child's own pid namespace: sysctls, labels */
         SLOT_NULL,         /* /dev/null of the host, verified char 1:3, a mount of the child's namespace */
-        SLOT_EMPTY,        /* the empty read-only tmpfs that covers masked folders */
+        SLOT_EMPTY,        /* the empty tmpfs that covers masked folders, with the attributes of a mask */
         SLOT_TTY,          /* the container's side of its terminal */
         SLOT_CONSOLE,      /* connected socket that gets the terminal's master by SCM_RIGHTS */
         SLOT_START,        /* listening socket on which a created container waits for `start` */
@@ -197,7 +197,7 @@ struct context {
         const char *program; /* found by STEP_FIND */
         char program_buffer[4096];
         bool is_target_new; /* the last STEP_TARGET found no folder there and made one */
-        bool is_null_set, is_empty_set; /* what STEP_MASK copies has the attributes of a mask */
+        bool is_null_set;   /* SLOT_NULL is a copy that has the attributes of a mask */
         /* The folder of the last STEP_NODE or STEP_LINK: its fd, slot and path up to the last slash; NULL: none. */
         const char *folder_path;
         size_t folder_size;

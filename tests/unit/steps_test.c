@@ -93,7 +93,7 @@ static void test_mask(void) {
         make_file("root/secrets/key", "secret");
         make_file("root/secret", "secret");
         slots[SLOT_NULL] = open("/dev/null", O_PATH | O_CLOEXEC);
-        ADD(STEP_FS, .a = TEXT("tmpfs"), .into = SLOT_EMPTY);
+        ADD(STEP_FS, .a = TEXT("tmpfs"), .into = SLOT_EMPTY, .flags = MOUNT_ATTR_RDONLY);
         ADD(STEP_OPEN, .a = TEXT(in_base("empty")), .flags = O_PATH, .into = SLOT_TARGET, .more = OPEN_FOLDER);
         ADD(STEP_ATTACH, .slot = SLOT_EMPTY, .into = SLOT_TARGET);
         ADD(STEP_MASK, .slot = SLOT_ROOT, .a = TEXT("/secret"));
